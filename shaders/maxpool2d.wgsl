@@ -1,0 +1,170 @@
+// Max-pooling with switches.
+//
+//   forward    y[n,c,oh,ow] = max over kh,kw of x[n,c, oh*sh - top + kh*dh, ow*sw - left + kw*dw]
+//   backward   dx[n,c,ih,iw] = sum of dy over the windows whose winner is (ih, iw)   (gathered, no atomics)
+//   indices    where each winner lies in x, as a flat index over N*C*H*W
+//
+//   x, dx [planes, H, W]    y, dy, switches, indices [planes, OH, OW]    planes = N*C
+//
+// Conventions: the first maximum in row-major window order wins; a NaN wins over every number; padding is never chosen.
+// A switch is the winner's place in its window, kh*KW + kw, `switchBits` bits wide (8: four to a word; 32: one to a word);
+// all ones where a window lies wholly in padding: y = -infinity, the index -1, and nothing flows back.
+// Source: the tie rule of Caffe and PyTorch.
+
+override switchBits: u32 = 8u;
+
+struct Geometry {
+  planes: u32,
+  inputHeight: i32, inputWidth: i32,
+  outputHeight: i32, outputWidth: i32,
+  kernelHeight: i32, kernelWidth: i32,
+  strideHeight: i32, strideWidth: i32,
+  padTop: i32, padLeft: i32,
+  dilationHeight: i32, dilationWidth: i32,
+  columnMajor: u32,
+}
+
+@group(0) @binding(0) var<uniform> g: Geometry;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> switches: array<u32>;
+
+struct Winner {
+  value: f32,
+  place: u32,
+}
+
+const NONE = 0xffffffffu;
+
+fn isNan(v: f32) -> bool {
+  // Compilers may assume that v == v.
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn negativeInfinity() -> f32 {
+  // Not a constant expression: those may not be infinite.
+  var bits = 0xff800000u;
+  return bitcast<f32>(bits);
+}
+
+fn winner(o: u32) -> Winner {
+  let ow = i32(o) % g.outputWidth;
+  let row = i32(o) / g.outputWidth;
+  let top = (row % g.outputHeight) * g.strideHeight - g.padTop;
+  let left = ow * g.strideWidth - g.padLeft;
+  let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
+  var best = Winner(negativeInfinity(), NONE);
+  for (var kh = 0; kh < g.kernelHeight; kh++) {
+    let ih = top + kh * g.dilationHeight;
+    if (ih < 0 || ih >= g.inputHeight) {
+      continue;
+    }
+    for (var kw = 0; kw < g.kernelWidth; kw++) {
+      let iw = left + kw * g.dilationWidth;
+      if (iw < 0 || iw >= g.inputWidth) {
+        continue;
+      }
+      let v = x[plane + ih * g.inputWidth + iw];
+      if (best.place == NONE || v > best.value || (isNan(v) && !isNan(best.value))) {
+        best = Winner(v, u32(kh * g.kernelWidth + kw));
+      }
+    }
+  }
+  return best;
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let o = (group.y * groups.x + group.x) * 64u + local;
+  if (o >= g.planes * u32(g.outputHeight * g.outputWidth)) {
+    return;
+  }
+  y[o] = winner(o).value;
+}
+
+// One invocation makes one word of switches, and the outputs that belong to it.
+@compute @workgroup_size(64)
+fn forwardSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let word = (group.y * groups.x + group.x) * 64u + local;
+  let count = g.planes * u32(g.outputHeight * g.outputWidth);
+  let perWord = 32u / switchBits;
+  if (word * perWord >= count) {
+    return;
+  }
+  var packed = 0u;
+  for (var j = 0u; j < perWord; j++) {
+    let o = word * perWord + j;
+    if (o < count) {
+      let best = winner(o);
+      y[o] = best.value;
+      packed |= (best.place & (NONE >> (32u - switchBits))) << (j * switchBits);
+    }
+  }
+  switches[word] = packed;
+}
+
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read> savedSwitches: array<u32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+fn switchAt(o: u32) -> u32 {
+  let perWord = 32u / switchBits;
+  return (savedSwitches[o / perWord] >> ((o % perWord) * switchBits)) & (NONE >> (32u - switchBits));
+}
+
+// Windows start at o*stride - pad; the first that can reach position p (already shifted by the padding) is the smallest o with
+// o*stride + span >= p, the last is floor(p / stride).
+fn firstWindow(p: i32, span: i32, stride: i32) -> i32 {
+  return max(0, (p - span + stride - 1) / stride);
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= g.planes * u32(g.inputHeight * g.inputWidth)) {
+    return;
+  }
+  let iw = i32(i) % g.inputWidth + g.padLeft;
+  let row = i32(i) / g.inputWidth;
+  let ih = row % g.inputHeight + g.padTop;
+  let plane = (row / g.inputHeight) * g.outputHeight * g.outputWidth;
+  let lastRow = min(g.outputHeight - 1, ih / g.strideHeight);
+  let lastColumn = min(g.outputWidth - 1, iw / g.strideWidth);
+  var sum = 0.0;
+  for (var oh = firstWindow(ih, (g.kernelHeight - 1) * g.dilationHeight, g.strideHeight); oh <= lastRow; oh++) {
+    let offsetRow = ih - oh * g.strideHeight;
+    if (offsetRow % g.dilationHeight != 0) {
+      continue;
+    }
+    for (var ow = firstWindow(iw, (g.kernelWidth - 1) * g.dilationWidth, g.strideWidth); ow <= lastColumn; ow++) {
+      let offsetColumn = iw - ow * g.strideWidth;
+      if (offsetColumn % g.dilationWidth != 0) {
+        continue;
+      }
+      let o = u32(plane + oh * g.outputWidth + ow);
+      let place = u32((offsetRow / g.dilationHeight) * g.kernelWidth + offsetColumn / g.dilationWidth);
+      if (switchAt(o) == place) {
+        sum += dy[o];
+      }
+    }
+  }
+  dx[i] = sum;
+}
+
+@group(0) @binding(2) var<storage, read_write> indices: array<i32>;
+
+@compute @workgroup_size(64)
+fn findIndices(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let o = (group.y * groups.x + group.x) * 64u + local;
+  if (o >= g.planes * u32(g.outputHeight * g.outputWidth)) {
+    return;
+  }
+  let place = i32(winner(o).place);
+  let ow = i32(o) % g.outputWidth;
+  let row = i32(o) / g.outputWidth;
+  let ih = (row % g.outputHeight) * g.strideHeight - g.padTop + (place / g.kernelWidth) * g.dilationHeight;
+  let iw = ow * g.strideWidth - g.padLeft + (place % g.kernelWidth) * g.dilationWidth;
+  let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
+  let at = plane + select(ih * g.inputWidth + iw, iw * g.inputHeight + ih, g.columnMajor == 1u);
+  indices[o] = select(at, -1, place < 0);
+}

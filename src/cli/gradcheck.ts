@@ -1,0 +1,93 @@
+/** `backlight gradcheck`: the GPU's f32 against f64, layer by layer and end to end. */
+import { Command } from 'commander';
+import { argmax, requireScores } from '../network.ts';
+import { loadModel, type LoadedGraph } from '../models/model.ts';
+import { runReference, widen } from '../reference/graph.ts';
+import { typeGraph, valueInfo } from '../graph.ts';
+import { RULES } from '../rule.ts';
+import { size, type Tensor } from '../tensor.ts';
+import { gradcheck, type GradcheckReport } from '../verify/gradcheck.ts';
+import type { Comparison } from '../verify/kernels.ts';
+import { fill, normal } from '../verify/random.ts';
+import { collect, parseInteger, parseRules, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { withPictureOptions, type PictureArguments } from './input.ts';
+import { adapterReport, CheckFailed, declaredShape, formatTable, loadQuestion, printJson, withDevice, withExample } from './session.ts';
+
+interface Arguments extends DeviceArguments, PictureArguments {
+  readonly input?: string;
+  readonly target?: string;
+  readonly rule: string;
+  readonly ruleAt: readonly string[];
+  readonly seed: string;
+  readonly json?: boolean;
+}
+
+export function gradcheckCommand(): Command {
+  const command = new Command('gradcheck')
+    .description('Compares the GPU in f32 with the reference in f64: every layer within its rounding bound, and the gradient end to end.')
+    .argument('<model>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .option('--input <file>', 'input: .npy or an image (default: seeded standard normal numbers)')
+    .option('--target <class>', 'class of the score to differentiate (default: the best one)')
+    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
+    .option('--rule-at <layer=rule>', 'another rule for one ReLU; may be repeated', collect, [])
+    .option('--seed <n>', 'seed of the random input', '1')
+    .option('--json', 'print the report as JSON');
+  withPictureOptions(withDeviceOptions(command)).action(run);
+  return withExample(command, 'backlight gradcheck squeezenet1.1.onnx --rule guided');
+}
+
+async function run(modelPath: string, args: Arguments): Promise<void> {
+  const rule = parseRules(args.rule, args.ruleAt);
+  const wanted = args.target === undefined || args.target === 'top1' ? null : parseInteger(args.target, '--target');
+  const { input, graph, parameters } = args.input === undefined ? await randomQuestion(modelPath, parseInteger(args.seed, '--seed')) : await loadQuestion(modelPath, args.input, args);
+  const target = requireScores(graph);
+  await withDevice(args, async (gpu) => {
+    const { shape } = valueInfo(typeGraph(graph), target);
+    const classes = size(shape) / shape[0];
+    const seed = { shape, data: new Float32Array(size(shape)) };
+    const best = wanted ?? argmax(scoresInF64(graph, parameters, input, target).subarray(0, classes));
+    for (let n = 0; n < shape[0]; n++) seed.data[n * classes + best] = 1;
+    const report = await gradcheck(gpu, graph, parameters, input, { target, seed, rule, onLayer: progress(args.json) });
+    if (args.json) printJson({ adapter: adapterReport(gpu.info), model: modelPath, target: best, rule, ...summary(report) });
+    else print(report, best);
+    if (!report.passed) throw new CheckFailed();
+  });
+}
+
+async function randomQuestion(modelPath: string, seed: number): Promise<LoadedGraph & { input: Tensor }> {
+  const model = await loadModel(modelPath);
+  const shape = declaredShape(model);
+  return { input: { shape, data: fill(size(shape), normal(seed)) }, ...model.at({ [model.input.name]: shape }) };
+}
+
+function scoresInF64(graph: LoadedGraph['graph'], parameters: LoadedGraph['parameters'], input: Tensor, target: string): Float64Array {
+  const sources = new Map([[graph.inputs[0].name, widen(input)], ...[...parameters].map(([name, value]) => [name, widen(value)] as const)]);
+  return runReference(typeGraph(graph), sources).get(target)!.data;
+}
+
+/** A counter on a terminal's stderr. */
+function progress(quiet: boolean | undefined): ((done: number, total: number) => void) | undefined {
+  if (quiet || !process.stderr.isTTY) return undefined;
+  return (done, total) => process.stderr.write(`\rlayer ${done} of ${total}${done === total ? '\n' : ''}`);
+}
+
+const short = (c: Comparison | null): Record<string, unknown> | null => c && { worst: c.worst, what: c.what, at: c.at, got: c.got, want: c.want, bound: c.bound };
+
+function summary(report: GradcheckReport): Record<string, unknown> {
+  const { layers, ...rest } = report;
+  return { ...rest, layers: layers.map((l) => ({ ...l, forward: short(l.forward), backward: short(l.backward) })) };
+}
+
+function print(report: GradcheckReport, target: number): void {
+  const ratio = (c: Comparison | null): string => (c ? c.worst.toFixed(3) : '');
+  console.log(formatTable(['layer', 'op', 'forward', 'backward', ''], report.layers.map((l) => [l.node, l.op, ratio(l.forward), ratio(l.backward), l.passed ? '' : 'FAILED'])));
+  const { decisions } = report;
+  const [{ endToEnd, takenBranch }] = report.gradients;
+  const differing = decisions.nodes.filter((n) => n.differing > 0).map((n) => `${n.node} ${n.differing} of ${n.units}`);
+  console.log(`
+forward and backward: largest error over rounding bound, at most 1 for a correct kernel
+class ${target}, gradient against f64                 relative L2 ${endToEnd.relativeL2.toExponential(2)}, largest ${endToEnd.maxAbs.toExponential(2)}
+gradient against f64 on the branch the GPU took  relative L2 ${takenBranch.relativeL2.toExponential(2)}, largest ${takenBranch.maxAbs.toExponential(2)}
+signs and switches that differ from f64          ${decisions.differing}${differing.length > 0 ? ` (${differing.slice(0, 6).join('; ')}${differing.length > 6 ? '; ...' : ''})` : ''}
+${report.passed ? 'every layer lies within its bound' : 'FAILED: a layer lies outside its bound'}`);
+}

@@ -1,0 +1,402 @@
+/**
+ * Runs a plan: one loop over its steps. Everything a run needs (buffers, pipelines, bind groups, uniforms, the staging buffer) is made once,
+ * in `create`; a run allocates nothing on the device.
+ */
+import { EngineError, InputError, LimitError, ValidationError } from '../errors.ts';
+import type { Plan, PlanTensor, Step } from '../plan.ts';
+import { formatShape, sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
+import { BufferUsage, MapMode } from './constants.ts';
+import { untilLost, withErrorScopes, type Gpu } from './device.ts';
+import { KernelCache, packGeometry, type Kernel } from './kernel.ts';
+import { createStorage, ParameterStore } from './store.ts';
+
+/** A step with everything bound. */
+interface Dispatch {
+  readonly step: Step;
+  readonly kernel: Kernel;
+  readonly bindGroup: GPUBindGroup;
+  readonly groups: readonly [number, number];
+}
+
+/** What building and running has cost. Times are wall times in ms. */
+export interface ExecutorStats {
+  /** Pipelines compiled on this device so far, by all executors. */
+  readonly pipelines: number;
+  readonly compileMs: number;
+  /** From `create` to ready: upload, compilation, preparation. */
+  readonly buildMs: number;
+  /** From submission to the device's being done, all runs so far. */
+  readonly runMs: number;
+  readonly dispatches: { readonly prepare: number; readonly forward: number; readonly backward: number };
+  readonly bufferBytes: number;
+}
+
+/** A plan on a device, ready to run. */
+export class Executor {
+  readonly #slots: GPUBuffer[] = [];
+  readonly #own: GPUBuffer[] = [];
+  #forward: Dispatch[] = [];
+  #backward: Dispatch[] = [];
+  #prepare: Dispatch[] = [];
+  #staging!: GPUBuffer;
+  #buildMs = 0;
+  #runMs = 0;
+  #state: 'ready' | 'forward' | 'backward' = 'ready';
+  #disposed = false;
+  #busy = false;
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly plan: Plan,
+    readonly store: ParameterStore,
+    readonly ownsStore: boolean,
+  ) {}
+
+  /**
+   * Uploads what is not there yet, compiles all pipelines in parallel, makes buffers and bind groups, and runs the plan's `prepare` steps.
+   * @param parameters values by name, or a store that other executors of the same network share (which then outlives this one)
+   * @throws LimitError if the adapter's limits do not allow a tensor; OutOfMemoryError; ShaderError; InputError for missing parameters.
+   */
+  static async create(gpu: Gpu, plan: Plan, parameters: ReadonlyMap<string, AnyTensor> | ParameterStore): Promise<Executor> {
+    const started = performance.now();
+    const shared = parameters instanceof ParameterStore;
+    const executor = new Executor(gpu, plan, shared ? parameters : new ParameterStore(gpu, parameters), !shared);
+    try {
+      await executor.#build();
+    } catch (error) {
+      executor.dispose();
+      throw error;
+    }
+    executor.#buildMs = performance.now() - started;
+    return executor;
+  }
+
+  get stats(): ExecutorStats {
+    const { pipelines, ms } = KernelCache.of(this.gpu).stats;
+    return {
+      pipelines,
+      compileMs: ms,
+      buildMs: this.#buildMs,
+      runMs: this.#runMs,
+      dispatches: { prepare: this.#prepare.length, forward: this.#forward.length, backward: this.#backward.length },
+      bufferBytes: this.#own.reduce((sum, buffer) => sum + buffer.size, 0),
+    };
+  }
+
+  async #build(): Promise<void> {
+    const { gpu, plan, store } = this;
+    gpu.check();
+    this.#checkLimits();
+    const tensors = Object.values(plan.tensors);
+    const missing = new Set(tensors.filter((t) => t.kind === 'prepared' && !store.has(t.id)).map((t) => t.id));
+    // A prepare step that makes nothing new has been run by another executor on the same store.
+    const prepare = plan.prepare.filter((step) => plan.training || Object.values(step.bind).some((id) => missing.has(id)));
+    const main = [...plan.forward, ...plan.backward];
+    const kernels = this.#kernels([...prepare, ...main]);
+
+    const resident = new Set(main.flatMap((step) => Object.values(step.bind)));
+    for (const name of plan.readable) resident.add(plan.values[name].id);
+    const transient = new Set<string>();
+    const preparing = new Set(prepare.flatMap((step) => Object.values(step.bind)));
+    for (const tensor of tensors) {
+      if (tensor.kind === 'prepared') await store.allocate(tensor.id, tensor.node, tensor.bytes);
+      if (tensor.kind !== 'parameter' || store.has(tensor.id)) continue;
+      if (!resident.has(tensor.id) && !preparing.has(tensor.id)) continue;
+      if (!resident.has(tensor.id) && !plan.training) transient.add(tensor.id);
+      await store.upload(tensor.id, tensor.bytes, size(tensor.shape));
+    }
+    const owner = plan.slots.map((_, slot) => tensors.filter((t) => t.slot === slot).reduce((a, b) => (b.bytes > a.bytes ? b : a)));
+    for (const [slot, bytes] of plan.slots.entries()) {
+      this.#slots.push(this.#keep(await createStorage(gpu, owner[slot].id, owner[slot].node, bytes)));
+    }
+    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients)].map(({ id }) => plan.tensors[id].bytes);
+    this.#staging = this.#keep(gpu.device.createBuffer({ label: 'staging', size: Math.max(16, ...largest), usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST }));
+
+    const dispatches = await this.#bind([...prepare, ...main], await kernels);
+    this.#prepare = dispatches.slice(0, prepare.length);
+    this.#forward = dispatches.slice(prepare.length, prepare.length + plan.forward.length);
+    this.#backward = dispatches.slice(prepare.length + plan.forward.length);
+    if (this.#prepare.length > 0) await this.#submit('prepare', this.#prepare);
+    for (const id of transient) store.release(id);
+  }
+
+  #keep(buffer: GPUBuffer): GPUBuffer {
+    this.#own.push(buffer);
+    return buffer;
+  }
+
+  #checkLimits(): void {
+    const { limits } = this.gpu.device;
+    const most = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+    for (const tensor of Object.values(this.plan.tensors)) {
+      if (tensor.bytes > most) {
+        throw new LimitError(
+          `${tensor.node ? `node "${tensor.node}"` : `graph "${this.plan.name}"`}: expected tensors of at most ${most} bytes on this adapter (${this.gpu.info.name}), ` +
+            `got "${tensor.id}" ${formatShape(tensor.shape)} of ${tensor.bytes} bytes. Use a smaller batch or another adapter.`,
+        );
+      }
+    }
+  }
+
+  async #kernels(steps: readonly Step[]): Promise<Kernel[]> {
+    const cache = KernelCache.of(this.gpu);
+    const all = steps.map((step) => cache.get(step.shader, this.plan.shaders[step.shader], step.entry, step.constants));
+    // Wait for all, so that no compilation is still under way when the first failure is told.
+    const settled = await Promise.allSettled(all);
+    return settled.map((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
+  }
+
+  /** Uniforms in one buffer, a bind group for each step. */
+  async #bind(steps: readonly Step[], kernels: readonly Kernel[]): Promise<Dispatch[]> {
+    const { gpu } = this;
+    const { device } = gpu;
+    const align = device.limits.minUniformBufferOffsetAlignment;
+    const offsets: number[] = [];
+    let total = 0;
+    for (const { info } of kernels) {
+      offsets.push(total);
+      total += Math.ceil(info.uniformBytes / align) * align;
+    }
+    const block = new ArrayBuffer(Math.max(16, total));
+    steps.forEach((step, i) => packGeometry(kernels[i].info, step.geometry, new DataView(block, offsets[i], kernels[i].info.uniformBytes)));
+    const uniforms = this.#keep(device.createBuffer({ label: 'geometry', size: block.byteLength, usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST }));
+    device.queue.writeBuffer(uniforms, 0, block);
+
+    const make = (i: number): GPUBindGroup => {
+      const { entry, info, layout } = kernels[i];
+      return device.createBindGroup({
+        label: `${steps[i].node} ${info.name}.${entry.name}`,
+        layout,
+        entries: entry.bindings.map(({ binding, kind, name }) => ({
+          binding,
+          resource:
+            kind === 'uniform'
+              ? { buffer: uniforms, offset: offsets[i], size: info.uniformBytes }
+              : { buffer: this.#buffer(steps[i].bind[name]), size: this.plan.tensors[steps[i].bind[name]].bytes },
+        })),
+      });
+    };
+    steps.forEach((step, i) => checkBindings(step, kernels[i]));
+    let groups: GPUBindGroup[];
+    try {
+      groups = await withErrorScopes(gpu, { label: `graph "${this.plan.name}"` }, () => steps.map((_, i) => make(i)));
+    } catch (error) {
+      if (!(error instanceof ValidationError)) throw error;
+      // One of them is at fault: make them one by one to name it.
+      for (const [i, step] of steps.entries()) {
+        await withErrorScopes(gpu, { label: `node "${step.node}" (${step.shader}.${step.entry})`, node: step.node }, () => make(i));
+      }
+      throw error;
+    }
+    return steps.map((step, i) => ({ step, kernel: kernels[i], bindGroup: groups[i], groups: this.#workgroups(step, kernels[i]) }));
+  }
+
+  /** Workgroups in x, and in y what exceeds the device's count for one dimension. */
+  #workgroups(step: Step, kernel: Kernel): [number, number] {
+    const most = this.gpu.device.limits.maxComputeWorkgroupsPerDimension;
+    const groups = Math.max(1, Math.ceil(step.invocations / kernel.entry.workgroupSize));
+    const rows = Math.ceil(groups / most);
+    if (rows > most) {
+      throw new LimitError(
+        `node "${step.node}": expected at most ${most}x${most} workgroups, got ${groups}. Use a smaller batch or image.`,
+      );
+    }
+    return [Math.ceil(groups / rows), rows];
+  }
+
+  #buffer(id: string): GPUBuffer {
+    const tensor = this.plan.tensors[id];
+    return tensor.slot >= 0 ? this.#slots[tensor.slot] : this.store.buffer(id);
+  }
+
+  /**
+   * Runs the forward pass.
+   * @param inputs every input the plan takes, by name, in the plan's shapes
+   */
+  async forward(inputs: Readonly<Record<string, AnyTensor>>): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#writeInputs(inputs);
+      await this.#submit('forward', this.#forward);
+      this.#state = 'forward';
+    });
+  }
+
+  /**
+   * Runs the backward pass; may follow one forward pass any number of times, each with its own seed.
+   * @param seed the signal at the plan's target, of the target's shape
+   */
+  async backward(seed: Tensor): Promise<void> {
+    await this.#exclusively(async () => {
+      if (this.#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
+      this.#writeSeed(seed);
+      await this.#submit('backward', this.#backward);
+      this.#state = 'backward';
+    });
+  }
+
+  /** Both passes in one submission, for a seed that does not depend on the scores. */
+  async run(inputs: Readonly<Record<string, AnyTensor>>, seed: Tensor): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#writeInputs(inputs);
+      this.#writeSeed(seed);
+      await this.#submit('forward and backward', [...this.#forward, ...this.#backward]);
+      this.#state = 'backward';
+    });
+  }
+
+  /** Prepares packed weights again after parameters have changed on the device. */
+  async refreshPrepared(): Promise<void> {
+    await this.#exclusively(() => this.#submit('prepare', this.#prepare));
+  }
+
+  /** Sets dropout's generator: the same pair draws the same masks. */
+  setRandom(seed: number, iteration: number): void {
+    const tensor = Object.values(this.plan.tensors).find((t) => t.kind === 'random');
+    if (tensor) this.gpu.device.queue.writeBuffer(this.#buffer(tensor.id), 0, Uint32Array.of(seed, iteration));
+  }
+
+  /**
+   * Fills every slot with NaN: what a run then leaves unwritten, or reads before writing, shows.
+   * Call before setting inputs.
+   */
+  poison(): void {
+    for (const slot of this.#slots) this.gpu.device.queue.writeBuffer(slot, 0, new Uint32Array(slot.size / 4).fill(0x7fc00000));
+    this.#state = 'ready';
+  }
+
+  /** Reads a value of the forward pass, f32 or i32, in its own shape. */
+  async read(name: string): Promise<AnyTensor> {
+    const { plan } = this;
+    if (!plan.readable.includes(name)) {
+      throw new InputError(`read: expected one of the values kept by the plan (${plan.readable.slice(0, 8).join(', ')}), got "${name}". Compile with keep: ["${name}"].`);
+    }
+    if (this.#state === 'ready') throw new InputError('read: expected a forward pass before it. Call forward() first.');
+    const ref = plan.values[name];
+    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], size(ref.shape)));
+    return ref.dtype === 'i32' ? { shape: ref.shape, data: new Int32Array(bytes) } : { shape: ref.shape, data: new Float32Array(bytes) };
+  }
+
+  /** Reads an f32 value of the forward pass. */
+  async readTensor(name: string): Promise<Tensor> {
+    const value = await this.read(name);
+    if (value.data instanceof Int32Array) throw new InputError(`read: expected "${name}" to hold f32, got i32. Use read().`);
+    return value as Tensor;
+  }
+
+  /** Reads the signal that the last backward pass brought to a value: dS/dvalue under the rule. */
+  async readGradient(name: string): Promise<Tensor> {
+    const { plan } = this;
+    if (!Object.hasOwn(plan.gradients, name)) {
+      throw new InputError(`gradient: expected one of ${Object.keys(plan.gradients).slice(0, 8).join(', ') || 'none'}, got "${name}". Compile with wrt or signals.`);
+    }
+    if (this.#state !== 'backward') throw new InputError('gradient: expected a backward pass before it. Call backward() first.');
+    const ref = plan.gradients[name];
+    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], size(ref.shape)));
+    return { shape: ref.shape, data: new Float32Array(bytes) };
+  }
+
+  /** Frees every buffer this executor made, and its store if it made that. The device stays. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const buffer of this.#own) buffer.destroy();
+    this.#own.length = 0;
+    if (this.ownsStore) this.store.dispose();
+  }
+
+  async #download(tensor: PlanTensor, elements: number): Promise<ArrayBuffer> {
+    const { device } = this.gpu;
+    const where = { label: `reading "${tensor.id}"`, node: tensor.node || undefined };
+    const bytes = elements * 4;
+    await withErrorScopes(this.gpu, where, () => {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(this.#buffer(tensor.id), 0, this.#staging, 0, Math.max(4, bytes));
+      device.queue.submit([encoder.finish()]);
+    });
+    await untilLost(this.gpu, where, this.#staging.mapAsync(MapMode.READ, 0, Math.max(4, bytes)));
+    const copy = this.#staging.getMappedRange(0, Math.max(4, bytes)).slice(0, bytes);
+    this.#staging.unmap();
+    return copy;
+  }
+
+  #writeInputs(inputs: Readonly<Record<string, AnyTensor>>): void {
+    const { plan } = this;
+    for (const name of Object.keys(inputs)) {
+      if (!plan.inputs.includes(name)) throw new InputError(`input: expected one of ${plan.inputs.join(', ')}, got "${name}".`);
+    }
+    for (const name of plan.inputs) {
+      const value = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
+      const { shape, dtype } = plan.values[name];
+      if (!value) throw new InputError(`input "${name}": expected a tensor ${formatShape(shape)}, got none.`);
+      if (!sameShape(value.shape, shape)) {
+        throw new InputError(`input "${name}": expected shape ${formatShape(shape)}, got ${formatShape(value.shape)}. Compile a plan for that shape.`);
+      }
+      if ((dtype === 'i32') !== value.data instanceof Int32Array) {
+        throw new InputError(`input "${name}": expected ${dtype}, got ${value.data.constructor.name}.`);
+      }
+      this.#write(plan.values[name].id, value);
+    }
+  }
+
+  #writeSeed(seed: Tensor): void {
+    const { plan } = this;
+    if (plan.seed === undefined || plan.target === undefined) {
+      throw new InputError('backward: expected a plan with a target, got one without. Compile with target.');
+    }
+    const { shape } = plan.tensors[plan.seed];
+    if (!sameShape(seed.shape, shape)) {
+      throw new InputError(`seed: expected the shape of "${plan.target}", ${formatShape(shape)}, got ${formatShape(seed.shape)}.`);
+    }
+    this.#write(plan.seed, seed);
+  }
+
+  #write(id: string, { data }: AnyTensor): void {
+    this.gpu.device.queue.writeBuffer(this.#buffer(id), 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+
+  async #submit(what: string, dispatches: readonly Dispatch[]): Promise<void> {
+    const { device } = this.gpu;
+    const where = { label: `graph "${this.plan.name}", ${what}` };
+    const started = performance.now();
+    await withErrorScopes(this.gpu, where, () => {
+      const encoder = device.createCommandEncoder({ label: what });
+      const pass = encoder.beginComputePass({ label: what });
+      for (const { kernel, bindGroup, groups } of dispatches) {
+        pass.setPipeline(kernel.pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(groups[0], groups[1]);
+      }
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    });
+    await untilLost(this.gpu, where, device.queue.onSubmittedWorkDone());
+    if (what !== 'prepare') this.#runMs += performance.now() - started;
+    this.gpu.check();
+  }
+
+  /** One call at a time: buffers are shared by all runs of an executor. */
+  async #exclusively<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#disposed) throw new InputError('executor: expected a live executor, got one that has been disposed of.');
+    if (this.#busy) throw new EngineError('executor: expected one call at a time. Await the call in flight, or make a second executor.');
+    this.#busy = true;
+    try {
+      return await call();
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
+
+function checkBindings(step: Step, { entry, info }: Kernel): void {
+  const wanted = entry.bindings.filter(({ kind }) => kind !== 'uniform').map(({ name }) => name);
+  const given = Object.keys(step.bind);
+  if (wanted.length !== given.length || wanted.some((name) => !given.includes(name))) {
+    throw new ValidationError(
+      `node "${step.node}": expected ${info.name}.wgsl ${entry.name} to be bound ${wanted.join(', ')}, got ${given.join(', ')}.`,
+      step.node,
+    );
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * From a picture to a network's input and back: the only place that knows mean, scale and channel order.
+ */
+import { FormatError, InputError } from '../errors.ts';
+import type { Shape, Tensor } from '../tensor.ts';
+import { formatShape, tensor } from '../tensor.ts';
+import type { Picture } from './picture.ts';
+import { checkPicture } from './picture.ts';
+import type { Span } from './resize.ts';
+import { resize } from './resize.ts';
+
+export type Channels = 'rgb' | 'bgr' | 'grey';
+export type Fit = 'crop' | 'squash';
+
+/**
+ * How a picture becomes an input: value = (pixel * scale - mean[c]) / std[c], pixels 0..255, c in the network's channel order.
+ * `mean` and `std` are listed in that order. Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
+ */
+export interface Preprocess {
+  /** Height and width of the input. */
+  readonly size: readonly [number, number];
+  /** `crop`: keep the proportions, cut the middle out. `squash`: the whole picture, each side to its length. */
+  readonly fit: Fit;
+  /** With `crop`: the shorter side before the cut; 256/224 of the input's longer side unless given. */
+  readonly resize?: number;
+  readonly channels: Channels;
+  readonly scale: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** The part of {@link Preprocess} that a training framework settles; size and cut belong to the model. */
+export type Preset = Omit<Preprocess, 'size' | 'resize'>;
+
+/**
+ * `caffe`: BGR, 0..255 less the mean of ImageNet by channel; its networks were trained on squashed pictures.
+ * `torchvision`: RGB, 0..1 less mean, over standard deviation; the shorter side to 256, the middle 224 cut out.
+ * @see https://github.com/BVLC/caffe/tree/master/models (mean_value), https://pytorch.org/vision/stable/models.html
+ */
+export const PRESETS: Readonly<Record<'caffe' | 'torchvision', Preset>> = {
+  caffe: { fit: 'squash', channels: 'bgr', scale: 1, mean: [104, 117, 123], std: [1, 1, 1] },
+  torchvision: { fit: 'crop', channels: 'rgb', scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+};
+
+/** One axis of {@link PictureToInput}: picture = scale * input + offset, both measured from the near edge, pixel i covering i to i + 1. */
+export interface AxisMap {
+  readonly scale: number;
+  readonly offset: number;
+}
+
+/** Where the input's pixels lie on the picture: pixel i is centred at scale * (i + 1/2) + offset and covers `scale` picture pixels. */
+export interface PictureToInput {
+  readonly x: AxisMap;
+  readonly y: AxisMap;
+  /** Height and width of the picture and of the input. */
+  readonly picture: readonly [number, number];
+  readonly input: readonly [number, number];
+}
+
+/** An input and where it was taken from. */
+export interface PreprocessedPicture {
+  /** [1, C, H, W]; C is 1 for grey, otherwise 3. */
+  readonly input: Tensor;
+  readonly geometry: PictureToInput;
+}
+
+/** The number of channels of an input. */
+export function channelCount(channels: Channels): number {
+  return channels === 'grey' ? 1 : 3;
+}
+
+/** Weights of R, G, B for each of the network's channels, in its order. */
+const MIX: Readonly<Record<Channels, readonly (readonly number[])[]>> = {
+  rgb: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+  bgr: [[0, 0, 1], [0, 1, 0], [1, 0, 0]],
+  grey: [[0.299, 0.587, 0.114]],
+};
+
+/**
+ * A picture as a network's input, [1, C, H, W], and the geometry of it.
+ *
+ * A picture that has the wanted size already is taken as it is: neither resized nor cut, its bytes exact. Otherwise it is resampled in f64
+ * (see resize.ts) and not rounded to bytes. `crop` follows torchvision: the shorter side becomes `resize`, the longer one
+ * floor(resize * longer / shorter), and the cut starts at (extent - size) / 2, halves rounded to even.
+ * @throws InputError if the specification is not valid, or a resized picture is smaller than the cut.
+ */
+export function preprocess(picture: Picture, spec: Preprocess): PreprocessedPicture {
+  checkPicture(picture);
+  checkPreprocess(spec, (message) => {
+    throw new InputError(`preprocess: ${message}`);
+  });
+  const [height, width] = spec.size;
+  const same = picture.width === width && picture.height === height;
+  const [x, y] = same || spec.fit === 'squash' ? squash(picture, spec) : crop(picture, spec);
+  const pixels = same ? picture.data : resize(picture, x, y);
+  const plane = height * width;
+  const data = new Float32Array(channelCount(spec.channels) * plane);
+  MIX[spec.channels].forEach(([red, green, blue], c) => {
+    const { scale } = spec;
+    const mean = spec.mean[c];
+    const std = spec.std[c];
+    for (let i = 0, from = 0; i < plane; i++, from += 3) {
+      const pixel = red * pixels[from] + green * pixels[from + 1] + blue * pixels[from + 2];
+      data[c * plane + i] = (pixel * scale - mean) / std;
+    }
+  });
+  return {
+    input: tensor([1, channelCount(spec.channels), height, width], data),
+    geometry: { x: axisMap(x), y: axisMap(y), picture: [picture.height, picture.width], input: [height, width] },
+  };
+}
+
+/**
+ * The inverse of {@link preprocess} for one input [1, C, H, W]: pixel = (value * std[c] + mean[c]) / scale, rounded and clipped to 0..255.
+ * An input made from a picture of its own size gives that picture back. Grey becomes three equal channels.
+ * @throws InputError if the shape is not that of one input, or a value is not a number.
+ */
+export function toPicture(input: Tensor, spec: Pick<Preprocess, 'channels' | 'scale' | 'mean' | 'std'>): Picture {
+  const channels = channelCount(spec.channels);
+  const [n, c, height, width] = input.shape;
+  if (input.shape.length !== 4 || n !== 1 || c !== channels) {
+    const given = formatShape(input.shape);
+    throw new InputError(`picture: expected an input of 1x${channels}xHxW for ${spec.channels}, got ${given}. Take one of the batch.`);
+  }
+  const plane = height * width;
+  const data = new Uint8Array(3 * plane);
+  // Colour k of the picture is the channel that is made of that colour alone; grey serves all three.
+  for (let k = 0; k < 3; k++) {
+    const from = channels === 1 ? 0 : MIX[spec.channels].findIndex((mix) => mix[k] === 1);
+    for (let i = 0; i < plane; i++) {
+      const value = input.data[from * plane + i];
+      if (Number.isNaN(value)) {
+        throw new InputError(`picture: expected numbers, got NaN at channel ${from}, pixel ${i}. Check what made this input.`);
+      }
+      data[3 * i + k] = Math.min(255, Math.max(0, Math.round((value * spec.std[from] + spec.mean[from]) / spec.scale)));
+    }
+  }
+  return { width, height, data };
+}
+
+/**
+ * Reads the specification from a model's card: an object with the fields of {@link Preprocess}, of which only `resize` may be absent.
+ * `where` names the card's file in messages.
+ * @throws FormatError naming the field that is missing, unknown or wrong.
+ */
+export function parsePreprocess(json: unknown, where: string): Preprocess {
+  const fail = (message: string): never => {
+    throw new FormatError(`card: ${message} Mend preprocess in ${where}.`);
+  };
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return fail(`expected an object, got ${show(json)}.`);
+  const fields = ['size', 'fit', 'resize', 'channels', 'scale', 'mean', 'std'];
+  const unknown = Object.keys(json).filter((name) => !fields.includes(name));
+  if (unknown.length > 0) fail(`expected the fields ${fields.join(', ')}, got the unknown field ${unknown.map(show).join(', ')}.`);
+  const missing = fields.filter((name) => name !== 'resize' && !Object.hasOwn(json, name));
+  if (missing.length > 0) fail(`expected the fields ${fields.join(', ')} (only resize may be absent), got no ${missing.join(', ')}.`);
+  return checkPreprocess(json as Record<string, unknown>, fail);
+}
+
+type Fail = (message: string) => never;
+
+/** Inputs beyond this are a mistake, and would ask for gigabytes. */
+const MAX_SIDE = 16_384;
+
+/** The checks behind {@link parsePreprocess} and {@link preprocess}: types, lengths, ranges, and that a cut fits. Returns a copy. */
+export function checkPreprocess(given: { readonly [K in keyof Preprocess]?: unknown }, fail: Fail): Preprocess {
+  const { size, fit, resize: side, channels, scale, mean, std } = given;
+  const isSide = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_SIDE;
+  if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide)) {
+    fail(`expected size to be [height, width], whole numbers from 1 to ${MAX_SIDE}, got ${show(size)}.`);
+  }
+  if (fit !== 'crop' && fit !== 'squash') return fail(`expected fit to be "crop" or "squash", got ${show(fit)}.`);
+  const [height, width] = size as number[];
+  if (side !== undefined) {
+    if (fit === 'squash') fail(`expected no resize with fit "squash", got ${show(side)}.`);
+    if (!isSide(side) || side < Math.min(height, width)) {
+      const least = Math.min(height, width);
+      fail(`expected resize to be a whole number from ${least} (the shorter side of size) to ${MAX_SIDE}, got ${show(side)}.`);
+    }
+  }
+  if (channels !== 'rgb' && channels !== 'bgr' && channels !== 'grey') {
+    return fail(`expected channels to be "rgb", "bgr" or "grey", got ${show(channels)}.`);
+  }
+  const positive = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value > 0;
+  if (!positive(scale)) return fail(`expected scale to be a number above 0, got ${show(scale)}.`);
+  const count = channelCount(channels);
+  const list = (name: string, value: unknown, what: string, good: (entry: unknown) => boolean): number[] => {
+    if (!Array.isArray(value) || value.length !== count || !value.every(good)) {
+      fail(`expected ${name} to be ${count} ${what}, one for each channel of ${channels} in that order, got ${show(value)}.`);
+    }
+    return [...(value as number[])];
+  };
+  return {
+    size: [height, width],
+    fit,
+    ...(side === undefined ? {} : { resize: side as number }),
+    channels,
+    scale,
+    mean: list('mean', mean, count === 1 ? 'number' : 'numbers', Number.isFinite),
+    std: list('std', std, count === 1 ? 'number above 0' : 'numbers above 0', positive),
+  };
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
+
+function squash(picture: Picture, { size: [height, width] }: Preprocess): [Span, Span] {
+  return [
+    { from: picture.width, to: width, start: 0, length: width },
+    { from: picture.height, to: height, start: 0, length: height },
+  ];
+}
+
+function crop(picture: Picture, { size: [height, width], resize: given }: Preprocess): [Span, Span] {
+  const side = given ?? Math.round((Math.max(height, width) * 256) / 224);
+  const shorter = Math.min(picture.width, picture.height);
+  const resized = (extent: number): number => (extent === shorter ? side : Math.floor((side * extent) / shorter));
+  const [toWidth, toHeight] = [resized(picture.width), resized(picture.height)];
+  if (toWidth < width || toHeight < height) {
+    throw new InputError(
+      `preprocess: expected a picture that covers ${height}x${width} once its shorter side is ${side}, got ${toHeight}x${toWidth}.` +
+        ` Raise resize to ${Math.max(height, width)}, or squash.`,
+    );
+  }
+  const span = (from: number, to: number, length: number): Span => ({ from, to, start: halfEven(to - length), length });
+  return [span(picture.width, toWidth, width), span(picture.height, toHeight, height)];
+}
+
+/** n / 2, halves rounded to even. */
+function halfEven(n: number): number {
+  const half = Math.floor(n / 2);
+  return n % 2 === 0 ? half : half + (half % 2);
+}
+
+function axisMap({ from, to, start }: Span): AxisMap {
+  return { scale: from / to, offset: (start * from) / to };
+}
+
+/** What the input's shape says about its size: height and width of [N, C, H, W]. */
+export function inputSize(shape: Shape): readonly [number, number] {
+  if (shape.length !== 4) {
+    throw new InputError(`preprocess: expected a model whose input is an image [N, C, H, W], got ${formatShape(shape)}. Give a .npy file.`);
+  }
+  return [shape[2], shape[3]];
+}

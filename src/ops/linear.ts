@@ -1,0 +1,151 @@
+/**
+ * Matrix product with an addend, `y = alpha * op(a) op(b) + beta * c`: ONNX's Gemm. With a = x[N, in] and b = w[out, in] it is a
+ * fully-connected layer.
+ */
+import source from '../../shaders/linear.wgsl' with { type: 'text' };
+import sum from '../../shaders/sum.wgsl' with { type: 'text' };
+import { formatShape, size, type Shape } from '../tensor.ts';
+import { AttrReader } from './attrs.ts';
+import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
+import { requireRank } from './window.ts';
+
+export interface LinearAttrs {
+  readonly transA: boolean;
+  readonly transB: boolean;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** A tensor seen as a matrix: element (i, j) lies at i*row + j*column. */
+interface Matrix {
+  readonly tensor: TensorRef;
+  readonly rows: number;
+  readonly columns: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+function matrix(tensor: TensorRef, transposed: boolean): Matrix {
+  const [rows, columns] = tensor.shape;
+  const m = { tensor, rows, columns, row: columns, column: 1 };
+  return transposed ? transpose(m) : m;
+}
+
+function transpose({ tensor, rows, columns, row, column }: Matrix): Matrix {
+  return { tensor, rows: columns, columns: rows, row: column, column: row };
+}
+
+/** Extents [rows, columns] of a tensor of rank <= 2 that broadcasts, aligned from the last axis. */
+function broadcastExtents(shape: Shape): [number, number] {
+  return [shape.length > 1 ? shape[0] : 1, shape.length > 0 ? shape[shape.length - 1] : 1];
+}
+
+/** y = alpha * p q + beta * c, y row-major [p.rows, q.columns]. */
+function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef, addend: TensorRef | null): void {
+  const [cRows, cColumns] = addend ? broadcastExtents(addend.shape) : [1, 1];
+  const [rows, columns] = [p.rows, q.columns];
+  // One row at a time costs 5 loads for 4 products, four rows 8 for 16.
+  const tall = rows > 1;
+  c.step({
+    shader: 'linear',
+    entry: tall ? 'tile4x4' : 'row',
+    geometry: {
+      rows,
+      columns,
+      depth: p.columns,
+      aRow: p.row,
+      aColumn: p.column,
+      bRow: q.row,
+      bColumn: q.column,
+      cRow: cRows > 1 ? cColumns : 0,
+      cColumn: cColumns > 1 ? 1 : 0,
+      alpha: c.attrs.alpha,
+      beta: c.attrs.beta,
+      addend: addend ? 1 : 0,
+    },
+    bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y },
+    invocations: Math.ceil(columns / 4) * (tall ? Math.ceil(rows / 4) : rows),
+  });
+}
+
+/** dc = beta * dy, summed over the axes along which c was repeated. */
+function backwardAddend(c: AdjointContext<LinearAttrs>): void {
+  const dy = c.dy[0]!;
+  const [rows, columns] = dy.shape;
+  const [cRows, cColumns] = broadcastExtents(c.dx.shape);
+  const keepsRows = cRows === rows;
+  const keepsColumns = cColumns === columns;
+  c.step({
+    shader: 'sum',
+    entry: 'sum',
+    geometry: {
+      count: size(c.dx.shape),
+      pitch: keepsColumns ? 1 : columns,
+      outer: keepsRows ? 1 : rows,
+      outerPitch: columns,
+      inner: keepsColumns ? 1 : columns,
+      innerPitch: 1,
+      scale: c.attrs.beta,
+    },
+    bind: { x: dy, y: c.dx },
+    invocations: size(c.dx.shape),
+  });
+}
+
+export const linear: Op<LinearAttrs> = {
+  name: 'linear',
+  shaders: { linear: source, sum },
+  inputs: [2, 3],
+  outputs: [1, 1],
+  attrs(given, fail) {
+    const read = new AttrReader(given, fail);
+    const attrs = {
+      transA: read.boolean('transA', false),
+      transB: read.boolean('transB', true),
+      alpha: read.number('alpha', 1),
+      beta: read.number('beta', 1),
+    };
+    read.done();
+    return attrs;
+  },
+  infer([a, b, c], { transA, transB }, fail) {
+    requireRank('a', a!.shape, 2, fail);
+    requireRank('b', b!.shape, 2, fail);
+    const [m, ka] = transA ? [...a!.shape].reverse() : a!.shape;
+    const [kb, n] = transB ? [...b!.shape].reverse() : b!.shape;
+    if (ka !== kb) {
+      fail(
+        `expected op(a)'s ${ka} columns to match op(b)'s ${kb} rows, got a ${formatShape(a!.shape)} with transA ${transA}, ` +
+          `b ${formatShape(b!.shape)} with transB ${transB}. Check the transpositions.`,
+      );
+    }
+    if (c) {
+      const [rows, columns] = broadcastExtents(c.shape);
+      if (c.shape.length > 2 || (rows !== 1 && rows !== m) || (columns !== 1 && columns !== n)) {
+        fail(`expected c to broadcast to [${m}, ${n}], got [${c.shape.join(', ')}].`);
+      }
+    }
+    return [{ shape: [m, n], dtype: 'f32' }];
+  },
+  macs: ([a], y, { transA }) => size(y) * a![transA ? 0 : 1],
+  forward(c) {
+    const [a, b, addend] = c.x;
+    product(c, matrix(a!, c.attrs.transA), matrix(b!, c.attrs.transB), c.y[0], addend ?? null);
+  },
+  differentiable: () => true,
+  adjoint(c, k) {
+    if (k === 2) return backwardAddend(c);
+    const { transA, transB } = c.attrs;
+    const dy = matrix(c.dy[0]!, false);
+    // d op(a) = dy op(b)', d op(b) = op(a)' dy; where the operand is stored transposed, so is its signal.
+    if (k === 0) {
+      const b = matrix(c.x[1]!, transB);
+      if (transA) product(c, b, transpose(dy), c.dx, null);
+      else product(c, dy, transpose(b), c.dx, null);
+    } else {
+      const a = matrix(c.x[0]!, transA);
+      if (transB) product(c, transpose(dy), a, c.dx, null);
+      else product(c, transpose(a), dy, c.dx, null);
+    }
+  },
+};

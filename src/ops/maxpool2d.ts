@@ -1,0 +1,88 @@
+/** Max-pooling with switches: the first maximum of each window goes up, and what comes down goes back to where it came from. */
+import source from '../../shaders/maxpool2d.wgsl' with { type: 'text' };
+import { size, type Shape } from '../tensor.ts';
+import { AttrReader } from './attrs.ts';
+import type { Op, StorageType, TensorRef } from './op.ts';
+import { readWindow, requireRank, windowExtent, type WindowAttrs } from './window.ts';
+
+export interface MaxPool2dAttrs extends WindowAttrs {
+  readonly kernel: readonly [number, number];
+  readonly ceilMode: boolean;
+  /** How `indices` counts within a plane: row by row, or column by column (ONNX storage_order 1). */
+  readonly indexOrder: 'row' | 'column';
+}
+
+/** Bits per switch: a byte while the window has fewer than 255 places (255 means none), else a word. */
+function switchBits(kernel: readonly [number, number]): 8 | 32 {
+  return kernel[0] * kernel[1] < 255 ? 8 : 32;
+}
+
+function geometry(x: Shape, y: Shape, a: MaxPool2dAttrs): Record<string, number> {
+  return {
+    planes: x[0] * x[1],
+    inputHeight: x[2],
+    inputWidth: x[3],
+    outputHeight: y[2],
+    outputWidth: y[3],
+    kernelHeight: a.kernel[0],
+    kernelWidth: a.kernel[1],
+    strideHeight: a.stride[0],
+    strideWidth: a.stride[1],
+    padTop: a.pad[0],
+    padLeft: a.pad[1],
+    dilationHeight: a.dilation[0],
+    dilationWidth: a.dilation[1],
+    columnMajor: a.indexOrder === 'column' ? 1 : 0,
+  };
+}
+
+export const maxpool2d: Op<MaxPool2dAttrs> = {
+  name: 'maxpool2d',
+  shaders: { maxpool2d: source },
+  inputs: [1, 1],
+  outputs: [1, 2],
+  attrs(given, fail) {
+    const read = new AttrReader(given, fail);
+    const attrs = {
+      kernel: read.integers('kernel', 2, undefined, 1) as [number, number],
+      ...readWindow(read),
+      ceilMode: read.boolean('ceilMode', false),
+      indexOrder: read.choice('indexOrder', ['row', 'column'] as const, 'row'),
+    };
+    read.done();
+    return attrs;
+  },
+  infer([x], a, fail) {
+    requireRank('x', x!.shape, 4, fail);
+    const [n, c, h, w] = x!.shape;
+    const shape = [n, c, ...windowExtent([h, w], a.kernel, a, a.ceilMode, fail)];
+    return [
+      { shape, dtype: 'f32' },
+      { shape, dtype: 'i32' },
+    ];
+  },
+  forward({ attrs, x: [x], y, differentiated, save, step }) {
+    const shared = { shader: 'maxpool2d', geometry: geometry(x!.shape, y[0].shape, attrs) };
+    const count = size(y[0].shape);
+    if (differentiated) {
+      const bits = switchBits(attrs.kernel);
+      const words = Math.ceil((count * bits) / 32);
+      const switches: TensorRef = save('switches', [words], 'u32' satisfies StorageType);
+      step({ ...shared, entry: 'forwardSwitches', constants: { switchBits: bits }, bind: { x: x!, y: y[0], switches }, invocations: words });
+    } else {
+      step({ ...shared, entry: 'forward', bind: { x: x!, y: y[0] }, invocations: count });
+    }
+    if (y[1]) step({ ...shared, entry: 'findIndices', bind: { x: x!, indices: y[1] }, invocations: count });
+  },
+  differentiable: () => true,
+  adjoint({ attrs, y, dy: [dy], dx, saved, step }) {
+    step({
+      shader: 'maxpool2d',
+      entry: 'backward',
+      constants: { switchBits: switchBits(attrs.kernel) },
+      geometry: geometry(dx.shape, y[0].shape, attrs),
+      bind: { dy: dy!, savedSwitches: saved('switches'), dx },
+      invocations: size(dx.shape),
+    });
+  },
+};

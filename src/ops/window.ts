@@ -1,0 +1,51 @@
+/**
+ * Sliding-window geometry shared by convolution and pooling.
+ */
+import type { AttrReader } from './attrs.ts';
+import type { Fail } from './op.ts';
+
+/** Stride, padding and dilation of a 2-D window. `pad` is [top, left, bottom, right]. */
+export interface WindowAttrs {
+  readonly stride: readonly [number, number];
+  readonly pad: readonly [number, number, number, number];
+  readonly dilation: readonly [number, number];
+}
+
+export function readWindow(read: AttrReader): WindowAttrs {
+  return {
+    stride: read.integers('stride', 2, [1, 1], 1) as [number, number],
+    pad: read.integers('pad', 4, [0, 0, 0, 0], 0) as [number, number, number, number],
+    dilation: read.integers('dilation', 2, [1, 1], 1) as [number, number],
+  };
+}
+
+/**
+ * Output extents [OH, OW] of a window sliding over [H, W]:
+ * `floor((H + top + bottom - dilation*(k-1) - 1) / stride) + 1`, or with `ceil` in place of floor, where a last window that
+ * would start in the bottom or right padding is dropped (Caffe, PyTorch, ONNX since opset 19).
+ */
+export function windowExtent(
+  input: readonly [number, number],
+  kernel: readonly [number, number],
+  window: WindowAttrs,
+  ceilMode: boolean,
+  fail: Fail,
+): [number, number] {
+  return [0, 1].map((axis) => {
+    const before = window.pad[axis];
+    const padded = input[axis] + before + window.pad[axis + 2];
+    const span = window.dilation[axis] * (kernel[axis] - 1) + 1;
+    if (padded < span) {
+      fail(`expected a padded input of at least ${span} ${axis === 0 ? 'rows' : 'columns'} for the window, got ${padded}. Use a larger input or more padding.`);
+    }
+    const steps = (padded - span) / window.stride[axis];
+    let out = (ceilMode ? Math.ceil(steps) : Math.floor(steps)) + 1;
+    if (ceilMode && (out - 1) * window.stride[axis] >= input[axis] + before) out -= 1;
+    return out;
+  }) as [number, number];
+}
+
+/** Fails unless `shape` has `rank` extents. */
+export function requireRank(what: string, shape: readonly number[], rank: number, fail: Fail): void {
+  if (shape.length !== rank) fail(`expected ${what} of rank ${rank}, got [${shape.join(', ')}].`);
+}

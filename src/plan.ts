@@ -1,0 +1,444 @@
+/**
+ * Compiles a graph into a plan: three lists of steps (prepare, forward, backward) and the slots their tensors live in. A plan is plain data;
+ * nothing here touches a device.
+ */
+import { GraphError } from './errors.ts';
+import { listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
+import { lowerBound, planSlots, type Lifetime } from './memory.ts';
+import { OPS } from './ops/index.ts';
+import type { AdjointContext, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
+import type { Rule, RuleSpec } from './rule.ts';
+import { formatShape, sameShape, size, type Shape } from './tensor.ts';
+
+/** One dispatch of a plan; see {@link StepSpec}, with tensors by id and the node it belongs to. */
+export interface Step {
+  readonly node: string;
+  readonly shader: string;
+  readonly entry: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly geometry: Readonly<Record<string, number | readonly number[]>>;
+  readonly bind: Readonly<Record<string, string>>;
+  readonly invocations: number;
+}
+
+export type TensorKind = 'input' | 'seed' | 'random' | 'parameter' | 'prepared' | 'activation' | 'saved' | 'signal' | 'scratch';
+
+/** A tensor of a plan. Parameters and prepared tensors live in the parameter store and have no slot. */
+export interface PlanTensor {
+  readonly id: string;
+  readonly shape: Shape;
+  readonly dtype: StorageType;
+  readonly bytes: number;
+  readonly kind: TensorKind;
+  /** The node that makes it, or '' for what comes from outside. */
+  readonly node: string;
+  slot: number;
+  first: number;
+  last: number;
+}
+
+/** A plan: what to run, and where everything lies. */
+export interface Plan {
+  readonly name: string;
+  readonly tensors: Readonly<Record<string, PlanTensor>>;
+  /** Tensor and shape of each value of the graph that the plan computes or takes; reshapes share a tensor. */
+  readonly values: Readonly<Record<string, TensorRef>>;
+  readonly slots: readonly number[];
+  /** WGSL sources of the steps, by shader name. */
+  readonly shaders: Readonly<Record<string, string>>;
+  readonly inputs: readonly string[];
+  readonly prepare: readonly Step[];
+  readonly forward: readonly Step[];
+  readonly backward: readonly Step[];
+  /** The value at which the seed enters, when there is a backward pass. */
+  readonly target?: string;
+  /** The tensor that holds the seed. */
+  readonly seed?: string;
+  /** Values that may be read after a forward pass. */
+  readonly readable: readonly string[];
+  /** Signals that may be read after a backward pass, by the value they belong to: what was asked for in `wrt` and `signals`. */
+  readonly gradients: Readonly<Record<string, TensorRef>>;
+  readonly training: boolean;
+}
+
+export interface CompileOptions {
+  /** Values that must be readable after a forward pass. Default: the graph's outputs and scores. */
+  readonly keep?: readonly string[];
+  /** Keep every value: inspectors and gradcheck ask for this. */
+  readonly keepAll?: boolean;
+  /** The value whose elements seeds address. Without it there is no backward pass. */
+  readonly target?: string;
+  /** Values to differentiate with respect to. Default: all f32 inputs. */
+  readonly wrt?: readonly string[];
+  /** ReLU's rule. Default: gradient everywhere. */
+  readonly rule?: RuleSpec;
+  /** Values whose arriving signal must be readable after a backward pass, or 'all'. */
+  readonly signals?: readonly string[] | 'all';
+  /** Dropout draws masks. */
+  readonly training?: boolean;
+}
+
+const BYTES = 4;
+
+/** Bytes of a tensor's buffer: whole 16-byte units, so that vec4 views reach every element. */
+function bytesOf(shape: Shape): number {
+  return Math.max(16, Math.ceil((size(shape) * BYTES) / 16) * 16);
+}
+
+/**
+ * Compiles a graph.
+ * @throws GraphError if the graph is malformed, a name does not exist, a rule names what is no ReLU, or the target does not depend on `wrt`.
+ */
+export function compile(graph: Graph | TypedGraph, options: CompileOptions = {}): Plan {
+  return new Compiler('graph' in graph ? graph : typeGraph(graph), options).compile();
+}
+
+class Compiler {
+  readonly #typed: TypedGraph;
+  readonly #options: CompileOptions;
+  readonly #tensors: Record<string, PlanTensor> = {};
+  readonly #values: Record<string, TensorRef> = {};
+  readonly #saved = new Map<string, TensorRef>();
+  readonly #shaders: Record<string, string> = {};
+  readonly #prepare: Step[] = [];
+  readonly #prepared = new Set<string>();
+  readonly #forward: Step[] = [];
+  readonly #backward: Step[] = [];
+  readonly #training: boolean;
+
+  constructor(typed: TypedGraph, options: CompileOptions) {
+    this.#typed = typed;
+    this.#options = options;
+    this.#training = options.training ?? false;
+  }
+
+  compile(): Plan {
+    const { graph, values } = this.#typed;
+    const { target } = this.#options;
+    this.#checkRules();
+    const keep = this.#options.keep ?? [...new Set([...graph.outputs, ...(graph.scores !== undefined ? [graph.scores] : [])])];
+    for (const name of keep) valueInfo(this.#typed, name);
+    if (target !== undefined && valueInfo(this.#typed, target).dtype !== 'f32') {
+      throw new GraphError(`target "${target}": expected a tensor of signals, got integers. Choose another target.`);
+    }
+    const roots = this.#options.keepAll ? [...values.keys()] : [...keep, ...(target !== undefined ? [target] : [])];
+    const needed = this.#ancestors(roots);
+    const onPath = target === undefined ? new Set<string>() : this.#ancestors([target]);
+    const wrt = this.#options.wrt ?? graph.inputs.filter((input) => (input.dtype ?? 'f32') === 'f32').map((input) => input.name);
+    for (const name of wrt) valueInfo(this.#typed, name);
+    const varying = this.#varying(new Set(wrt));
+
+    const used = this.#usedSources(needed, roots);
+    for (const spec of graph.inputs) if (used.has(spec.name)) this.#source(spec.name, 'input');
+    for (const spec of graph.parameters) if (used.has(spec.name)) this.#source(spec.name, 'parameter');
+
+    for (const node of this.#typed.nodes) {
+      if (!node.outputs.some((name) => needed.has(name))) continue;
+      const differentiated = node.outputs.some((name) => onPath.has(name) && varying.has(name));
+      this.#emitForward(node, differentiated);
+    }
+
+    let gradients: Record<string, TensorRef> = {};
+    let seed: string | undefined;
+    if (target !== undefined) {
+      if (!varying.has(target)) throw new GraphError(`target "${target}": expected a tensor that depends on ${listNames(wrt)}, but it does not.`);
+      seed = this.#create(`seed(${target})`, this.#values[target].shape, 'f32', 'seed', '').id;
+      gradients = this.#emitBackward(target, this.#ref(seed), new Set(wrt), onPath, varying);
+    }
+    const readable = this.#options.keepAll ? Object.keys(this.#values) : keep;
+    const slots = this.#placeTensors(readable, gradients, seed);
+    return {
+      name: graph.name,
+      tensors: this.#tensors,
+      values: this.#values,
+      slots,
+      shaders: this.#shaders,
+      inputs: graph.inputs.map((input) => input.name).filter((name) => used.has(name)),
+      prepare: this.#prepare,
+      forward: this.#forward,
+      backward: this.#backward,
+      target,
+      seed,
+      readable,
+      gradients,
+      training: this.#training,
+    };
+  }
+
+  #checkRules(): void {
+    for (const name of Object.keys(this.#options.rule?.at ?? {})) {
+      const node = this.#typed.nodes.find((n) => n.name === name);
+      if (node?.op === 'relu') continue;
+      const relus = this.#typed.nodes.filter((n) => n.op === 'relu').map((n) => n.name);
+      throw new GraphError(`rule: expected the name of a ReLU, got "${name}"${node ? `, which is ${node.op}` : ''}. ReLUs here: ${listNames(relus) || 'none'}.`);
+    }
+  }
+
+  /** The given values and everything they are computed from. */
+  #ancestors(names: readonly string[]): Set<string> {
+    const needed = new Set(names);
+    for (let i = this.#typed.nodes.length - 1; i >= 0; i--) {
+      const node = this.#typed.nodes[i];
+      if (node.outputs.some((name) => needed.has(name))) for (const input of node.inputs) if (input !== '') needed.add(input);
+    }
+    return needed;
+  }
+
+  /** Values that a change of `sources` can reach through differentiable inputs. */
+  #varying(sources: ReadonlySet<string>): Set<string> {
+    const varying = new Set(sources);
+    for (const node of this.#typed.nodes) {
+      if (node.inputs.some((name, k) => varying.has(name) && node.definition.differentiable(k))) {
+        for (const output of node.outputs) if (output !== '') varying.add(output);
+      }
+    }
+    return varying;
+  }
+
+  #usedSources(needed: ReadonlySet<string>, roots: readonly string[]): Set<string> {
+    const used = new Set(roots);
+    for (const node of this.#typed.nodes) if (node.outputs.some((name) => needed.has(name))) node.inputs.forEach((name) => used.add(name));
+    return used;
+  }
+
+  #source(name: string, kind: 'input' | 'parameter'): void {
+    const info = this.#typed.values.get(name)!;
+    this.#values[name] = this.#create(name, info.shape, info.dtype, kind, '');
+  }
+
+  #create(id: string, shape: Shape, dtype: StorageType, kind: TensorKind, node: string): TensorRef {
+    // Names inside a network are free; ours must not collide with them.
+    while (Object.hasOwn(this.#tensors, id)) id += "'";
+    this.#tensors[id] = { id, shape, dtype, bytes: bytesOf(shape), kind, node, slot: -1, first: Infinity, last: -Infinity };
+    return { id, shape, dtype };
+  }
+
+  #ref(id: string): TensorRef {
+    const { shape, dtype } = this.#tensors[id];
+    return { id, shape, dtype };
+  }
+
+  #step(list: Step[], node: TypedNode, spec: StepSpec): void {
+    const sources = node.definition.shaders;
+    this.#addStep(list, node.name, sources, spec);
+  }
+
+  #addStep(list: Step[], node: string, sources: Readonly<Record<string, string>>, spec: StepSpec): void {
+    this.#shaders[spec.shader] ??= sources[spec.shader];
+    list.push({
+      node,
+      shader: spec.shader,
+      entry: spec.entry,
+      constants: spec.constants ?? {},
+      geometry: spec.geometry ?? {},
+      bind: Object.fromEntries(Object.entries(spec.bind).map(([variable, ref]) => [variable, ref.id])),
+      invocations: spec.invocations,
+    });
+  }
+
+  #context(node: TypedNode, list: Step[]): EmitContext<unknown> {
+    return {
+      node: node.name,
+      attrs: node.typedAttrs,
+      x: node.inputs.map((name) => (name === '' ? null : this.#values[name])),
+      y: node.outputs.map((name) => this.#values[name]),
+      training: this.#training,
+      scratch: (name, shape, dtype = 'f32') => this.#create(`${node.name}#${name}`, shape, dtype, 'scratch', node.name),
+      random: () => (Object.hasOwn(this.#tensors, '#random') ? this.#ref('#random') : this.#create('#random', [2], 'u32', 'random', '')),
+      prepare: (name, k, shape, emit) => {
+        const source = node.inputs[k];
+        const fromParameter = this.#tensors[this.#values[source].id].kind === 'parameter';
+        const id = fromParameter ? `${source}#${name}` : `${node.name}#${name}`;
+        if (fromParameter && this.#prepared.has(id)) return this.#ref(id);
+        const out = this.#create(id, shape, 'f32', fromParameter ? 'prepared' : 'scratch', node.name);
+        if (fromParameter) this.#prepared.add(out.id);
+        emit(out, (spec) => this.#step(fromParameter ? this.#prepare : list, node, spec));
+        return out;
+      },
+      step: (spec) => this.#step(list, node, spec),
+    };
+  }
+
+  #emitForward(node: TypedNode, differentiated: boolean): void {
+    const { definition } = node;
+    const aliased = definition.alias?.(node.typedAttrs, this.#training) ?? false;
+    node.outputs.forEach((name, k) => {
+      if (name === '') return;
+      const info = this.#typed.values.get(name)!;
+      this.#values[name] =
+        aliased && k === 0
+          ? { ...this.#values[node.inputs[0]], shape: info.shape }
+          : this.#create(name, info.shape, info.dtype, 'activation', node.name);
+    });
+    if (aliased) return;
+    const context: ForwardContext<unknown> = {
+      ...this.#context(node, this.#forward),
+      differentiated,
+      save: (name, shape, dtype) => {
+        const ref = this.#create(`${node.name}#${name}`, shape, dtype, 'saved', node.name);
+        this.#saved.set(`${node.name}#${name}`, ref);
+        return ref;
+      },
+    };
+    definition.forward(context);
+  }
+
+  /** Reverse sweep from the target. Contributions to one value are added in the order in which they arise. */
+  #emitBackward(
+    target: string,
+    seed: TensorRef,
+    wrt: ReadonlySet<string>,
+    onPath: ReadonlySet<string>,
+    varying: ReadonlySet<string>,
+  ): Record<string, TensorRef> {
+    const contributions = new Map<string, TensorRef[]>([[target, [seed]]]);
+    const totals: Record<string, TensorRef> = {};
+    const arriving = (value: string): TensorRef | null => {
+      if (Object.hasOwn(totals, value)) return totals[value];
+      const parts = contributions.get(value);
+      if (parts === undefined) return null;
+      let sum = parts[0];
+      for (const [i, next] of parts.slice(1).entries()) sum = this.#addSignals(value, i, sum, next);
+      return (totals[value] = { ...sum, shape: this.#values[value].shape });
+    };
+    const producer = this.#typed.producer;
+    for (let i = producer.get(target) ?? -1; i >= 0; i--) {
+      const node = this.#typed.nodes[i];
+      if (!node.outputs.some((name) => contributions.has(name))) continue;
+      const dy = node.outputs.map((name) => (name === '' ? null : arriving(name)));
+      node.inputs.forEach((name, k) => {
+        if (name === '' || !varying.has(name) || !onPath.has(name) || !node.definition.differentiable(k)) return;
+        const signal = this.#emitAdjoint(node, name, k, dy);
+        const parts = contributions.get(name);
+        if (parts) parts.push(signal);
+        else contributions.set(name, [signal]);
+      });
+    }
+    const wanted = this.#options.signals === 'all' ? [...contributions.keys()] : [...wrt, ...(this.#options.signals ?? [])];
+    const gradients: Record<string, TensorRef> = {};
+    for (const name of wanted) {
+      const total = arriving(name);
+      if (total) gradients[name] = total;
+    }
+    return gradients;
+  }
+
+  #emitAdjoint(node: TypedNode, input: string, k: number, dy: readonly (TensorRef | null)[]): TensorRef {
+    const x = this.#values[input];
+    let dx: TensorRef | undefined;
+    const create = (): TensorRef => (dx ??= this.#create(`d(${input})@${node.name}`, x.shape, 'f32', 'signal', node.name));
+    const { rule } = this.#options;
+    const context: AdjointContext<unknown> = {
+      ...this.#context(node, this.#backward),
+      dy,
+      get dx() {
+        return create();
+      },
+      rule: ((rule?.at && Object.hasOwn(rule.at, node.name) ? rule.at[node.name] : rule?.default) ?? 'gradient') satisfies Rule,
+      saved: (name) => {
+        const ref = this.#saved.get(`${node.name}#${name}`);
+        if (ref === undefined) throw new Error(`${node.op} "${node.name}": the forward pass saved no "${name}".`);
+        return ref;
+      },
+    };
+    const passed = node.definition.adjoint!(context, k);
+    return passed ? { ...passed, shape: x.shape } : create();
+  }
+
+  #addSignals(value: string, index: number, a: TensorRef, b: TensorRef): TensorRef {
+    const y = this.#create(`d(${value})+${index + 1}`, this.#values[value].shape, 'f32', 'signal', '');
+    const count = size(y.shape);
+    this.#addStep(this.#backward, value, OPS.add.shaders, {
+      shader: 'binary',
+      entry: 'add',
+      geometry: { count },
+      bind: { a, b, y },
+      invocations: count,
+    });
+    return y;
+  }
+
+  /**
+   * Lifetimes, then slots. A tensor made on the way up and used on the way down stays whole until the end, so that the way down can be walked
+   * again with another seed; so does everything readable.
+   */
+  #placeTensors(readable: readonly string[], gradients: Readonly<Record<string, TensorRef>>, seed: string | undefined): readonly number[] {
+    const turn = this.#forward.length;
+    const end = turn + this.#backward.length;
+    const touch = (id: string, at: number): void => {
+      const tensor = this.#tensors[id];
+      tensor.first = Math.min(tensor.first, at);
+      tensor.last = Math.max(tensor.last, at);
+    };
+    [...this.#forward, ...this.#backward].forEach((step, at) => {
+      for (const id of Object.values(step.bind)) {
+        touch(id, at);
+        if (at >= turn && this.#tensors[id].first < turn) touch(id, end);
+      }
+    });
+    for (const name of readable) touch(this.#values[name].id, end);
+    for (const ref of Object.values(gradients)) touch(ref.id, end);
+    // What comes from outside is written before the first step.
+    for (const tensor of Object.values(this.#tensors)) {
+      if (tensor.kind === 'input') touch(tensor.id, -1);
+      if (tensor.kind === 'random' || tensor.id === seed) {
+        touch(tensor.id, -1);
+        touch(tensor.id, end);
+      }
+    }
+    const placed = this.#placed();
+    const { slots, slotOf } = planSlots(placed);
+    for (const { id } of placed) this.#tensors[id].slot = slotOf.get(id)!;
+    return slots;
+  }
+
+  #placed(): Lifetime[] {
+    return Object.values(this.#tensors).filter((tensor) => tensor.kind !== 'parameter' && tensor.kind !== 'prepared');
+  }
+}
+
+/** What a plan needs, in bytes. */
+export interface PlanMemory {
+  /** All activations, signals, switches and scratch together, each in its own buffer. */
+  readonly sum: number;
+  /** The same in slots. */
+  readonly slots: number;
+  /** The least any assignment could need. */
+  readonly lowerBound: number;
+  readonly parameters: number;
+  /** Packed weights and the like, computed from parameters. */
+  readonly prepared: number;
+}
+
+export function planMemory(plan: Plan): PlanMemory {
+  const tensors = Object.values(plan.tensors);
+  const total = (filter: (tensor: PlanTensor) => boolean): number => tensors.filter(filter).reduce((sum, t) => sum + t.bytes, 0);
+  const placed = tensors.filter((t) => t.slot >= 0);
+  return {
+    sum: total((t) => t.slot >= 0),
+    slots: plan.slots.reduce((sum, bytes) => sum + bytes, 0),
+    lowerBound: lowerBound(placed),
+    parameters: total((t) => t.kind === 'parameter'),
+    prepared: total((t) => t.kind === 'prepared'),
+  };
+}
+
+/** A step on one line, for messages and for people. */
+export function describeStep(plan: Plan, step: Step): string {
+  const tensors = Object.entries(step.bind).map(([variable, id]) => `${variable}=${id} ${formatShape(plan.tensors[id].shape)}`);
+  return `${step.node}: ${step.shader}.${step.entry} ${tensors.join(', ')}`;
+}
+
+/** True when two plans differ only in the rule constants of ReLU steps. */
+export function sameButForRules(a: Plan, b: Plan): boolean {
+  const strip = (steps: readonly Step[]): string =>
+    JSON.stringify(steps.map((step) => (step.shader === 'relu' && step.entry === 'backward' ? { ...step, constants: {} } : step)));
+  const tensors = (plan: Plan): string => JSON.stringify(Object.values(plan.tensors));
+  return (
+    strip(a.prepare) === strip(b.prepare) &&
+    strip(a.forward) === strip(b.forward) &&
+    strip(a.backward) === strip(b.backward) &&
+    tensors(a) === tensors(b) &&
+    sameShape(a.slots, b.slots)
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * The table of cases that the tests, the self-test and the benchmark share: every op, at shapes chosen to break kernels. Primes, single
+ * elements, tiles cut short, windows larger than the input, padding on one side only, strides with gaps, groups up to depthwise, batches.
+ */
+import type { Attrs } from '../ops/op.ts';
+import type { Shape } from '../tensor.ts';
+
+/** How an input is filled. `ties` draws from {-1, 0, 1}, so that maxima tie and zeros occur; `labels` draws classes below `classes`. */
+export type Filling = 'normal' | 'positive' | 'ties' | { readonly classes: number } | { readonly constant: number };
+
+export interface OpCase {
+  readonly op: string;
+  readonly attrs?: Attrs;
+  readonly inputs: readonly Shape[];
+  /** Default: normal. */
+  readonly fill?: readonly (Filling | undefined)[];
+  /** Inputs given as parameters, so that their packed forms are prepared once; the others arrive with each run. */
+  readonly parameters?: readonly number[];
+  /** Inputs with respect to which y is linear: the adjoint identity must hold. */
+  readonly linearIn?: readonly number[];
+  readonly training?: boolean;
+  /** In the short list that `doctor` runs: together these reach every entry point of every shader. */
+  readonly essential?: boolean;
+}
+
+const conv = (x: Shape, w: Shape, attrs: Attrs, extra: Partial<OpCase> = {}): OpCase => ({
+  op: 'conv2d',
+  attrs,
+  inputs: [x, w, [w[0]]],
+  parameters: [1, 2],
+  linearIn: [0, 1],
+  ...extra,
+});
+
+const one = (op: string, x: Shape, attrs: Attrs = {}, extra: Partial<OpCase> = {}): OpCase => ({ op, attrs, inputs: [x], ...extra });
+
+const CONVOLUTIONS: readonly OpCase[] = [
+  conv([1, 1, 1, 1], [1, 1, 1, 1], {}),
+  conv([1, 3, 7, 5], [4, 3, 3, 3], { pad: [1, 1, 1, 1] }, { essential: true }),
+  conv([2, 3, 8, 9], [5, 3, 3, 2], { pad: [0, 1, 2, 0] }),
+  conv([1, 3, 23, 19], [8, 3, 7, 7], { stride: [2, 2], pad: [3, 3, 3, 3] }, { essential: true }),
+  conv([1, 3, 35, 31], [7, 3, 11, 11], { stride: [4, 4] }),
+  conv([1, 4, 9, 9], [6, 4, 1, 1], {}, { essential: true }),
+  conv([3, 17, 5, 3], [13, 17, 1, 1], { stride: [2, 1] }),
+  conv([2, 16, 13, 13], [32, 16, 3, 3], { pad: [1, 1, 1, 1] }, { essential: true }),
+  conv([1, 64, 7, 7], [40, 64, 3, 3], { pad: [1, 1, 1, 1] }),
+  conv([1, 33, 14, 14], [65, 33, 3, 3], { pad: [1, 1, 1, 1], stride: [2, 2] }),
+  conv([1, 5, 11, 13], [7, 5, 3, 3], { dilation: [2, 3], pad: [2, 3, 2, 3] }),
+  conv([1, 5, 12, 13], [7, 5, 3, 2], { dilation: [2, 2], stride: [2, 3], pad: [1, 0, 2, 1] }),
+  conv([1, 2, 12, 13], [3, 2, 4, 3], { dilation: [3, 2], stride: [2, 4], pad: [4, 0, 3, 1] }),
+  conv([2, 6, 7, 7], [9, 2, 3, 3], { groups: 3, pad: [1, 1, 1, 1] }, { essential: true }),
+  conv([1, 8, 9, 7], [8, 1, 3, 3], { groups: 8, pad: [1, 1, 1, 1], stride: [2, 2] }, { essential: true }),
+  conv([1, 6, 9, 7], [12, 1, 5, 5], { groups: 6, pad: [2, 2, 2, 2] }),
+  conv([1, 40, 6, 6], [24, 20, 3, 3], { groups: 2, pad: [1, 1, 1, 1] }),
+  conv([1, 2, 3, 2], [3, 2, 5, 5], { pad: [2, 2, 2, 3] }),
+  conv([1, 1, 1, 1], [2, 1, 3, 3], { pad: [1, 1, 1, 1] }),
+  conv([1, 3, 4, 4], [2, 3, 1, 1], { stride: [3, 3] }),
+  conv([1, 2, 10, 10], [3, 2, 2, 2], { stride: [3, 3] }),
+  conv([1, 2, 5, 5], [3, 2, 3, 3], { pad: [4, 4, 4, 4] }),
+  conv([5, 7, 4, 1], [11, 7, 4, 1], {}),
+  conv([1, 33, 1, 1], [17, 33, 1, 1], {}, { essential: true }),
+  conv([1, 130, 6, 5], [17, 130, 1, 3], {}),
+  { op: 'conv2d', attrs: { pad: [1, 1, 1, 1] }, inputs: [[2, 3, 5, 6], [4, 3, 3, 3]], linearIn: [0, 1] },
+  { op: 'conv2d', attrs: { stride: [2, 1], groups: 2 }, inputs: [[2, 4, 6, 6], [6, 2, 3, 3], [6]], linearIn: [0, 1], essential: true },
+];
+
+const POOLS: readonly OpCase[] = [
+  one('maxpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
+  one('maxpool2d', [2, 3, 7, 5], { kernel: [2, 2], stride: [2, 2] }, { essential: true }),
+  one('maxpool2d', [1, 4, 13, 11], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { fill: ['ties'], essential: true }),
+  one('maxpool2d', [1, 5, 8, 9], { kernel: [3, 2], pad: [1, 0, 2, 1] }, { fill: ['ties'] }),
+  one('maxpool2d', [1, 3, 9, 9], { kernel: [3, 3], pad: [1, 1, 1, 1] }),
+  one('maxpool2d', [2, 2, 11, 10], { kernel: [3, 3], dilation: [2, 3], stride: [1, 2], pad: [2, 3, 2, 3] }, { fill: ['ties'] }),
+  one('maxpool2d', [1, 2, 20, 19], { kernel: [17, 16] }, { fill: ['ties'], essential: true }),
+  one('maxpool2d', [1, 7, 6, 6], { kernel: [2, 2], stride: [3, 3] }),
+  one('maxpool2d', [1, 3, 5, 5], { kernel: [1, 1] }, { fill: [{ constant: 0 }] }),
+  one('maxpool2d', [1, 3, 6, 5], { kernel: [3, 3] }, { fill: [{ constant: 0 }] }),
+  one('avgpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
+  one('avgpool2d', [2, 3, 7, 7], { kernel: [7, 7] }, { linearIn: [0], essential: true }),
+  one('avgpool2d', [1, 3, 9, 8], { kernel: [3, 2], stride: [2, 2], pad: [1, 0, 1, 1] }, { linearIn: [0] }),
+  one('avgpool2d', [1, 3, 9, 8], { kernel: [3, 3], stride: [2, 2], pad: [1, 1, 1, 1], countIncludePad: true }, { linearIn: [0] }),
+  one('avgpool2d', [1, 2, 6, 8], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { linearIn: [0] }),
+  one('avgpool2d', [1, 2, 6, 8], { kernel: [3, 3], stride: [2, 2], pad: [1, 1, 0, 1], ceilMode: true, countIncludePad: true }, { linearIn: [0] }),
+  one('avgpool2d', [1, 2, 9, 9], { kernel: [2, 3], dilation: [3, 2], pad: [1, 1, 1, 1] }, { linearIn: [0] }),
+  one('globalavgpool', [2, 5, 7, 3], {}, { linearIn: [0], essential: true }),
+  one('globalavgpool', [1, 1, 1, 1]),
+  one('globalmaxpool', [2, 5, 7, 3], {}, { fill: ['ties'], essential: true }),
+  one('globalmaxpool', [3, 2, 4]),
+];
+
+const LINEAR: readonly OpCase[] = [
+  { op: 'linear', inputs: [[1, 1], [1, 1], [1]], parameters: [1, 2], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[1, 100], [37, 100], [37]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[1, 1024], [129, 1024], [129]], parameters: [1, 2], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[33, 65], [17, 65], [17]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[5, 7], [3, 7]], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[5, 7], [7, 3], [3]], attrs: { transB: false, alpha: 0.5, beta: 2 }, linearIn: [0, 1] },
+  { op: 'linear', inputs: [[7, 5], [7, 3], []], attrs: { transA: true, transB: false }, linearIn: [0, 1] },
+  { op: 'linear', inputs: [[7, 5], [3, 7], [5, 1]], attrs: { transA: true, beta: -1.5 }, linearIn: [0, 1] },
+  { op: 'linear', inputs: [[4, 6], [5, 6], [4, 5]], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[4, 6], [5, 6], [1, 5]], linearIn: [0, 1] },
+];
+
+const POINTWISE: readonly OpCase[] = [
+  one('relu', [1]),
+  one('relu', [2, 3, 5, 7], {}, { fill: ['ties'], essential: true }),
+  one('clip', [3, 7, 5], { min: -0.5, max: 0.5 }, { essential: true }),
+  one('clip', [3, 7], { min: 0 }),
+  one('clip', [37], { max: 0.25 }),
+  one('clip', [5]),
+  one('lrn', [1, 7, 3, 5], { size: 5, alpha: 1e-4, beta: 0.75 }, { essential: true }),
+  one('lrn', [2, 6, 3, 2], { size: 4, alpha: 0.5, beta: 0.5, bias: 2 }),
+  one('lrn', [1, 3, 4, 4], { size: 9, alpha: 0.3, beta: 1.25 }),
+  one('lrn', [2, 8, 3, 3], { size: 3, alpha: 0.7, beta: 0.6 }),
+  { op: 'batchnorm', inputs: [[2, 5, 3, 4], [5], [5], [5], [5]], fill: [, , , , 'positive'], parameters: [1, 2, 3, 4], essential: true },
+  { op: 'batchnorm', attrs: { epsilon: 1e-2 }, inputs: [[7, 3], [3], [3], [3], [3]], fill: [, , , , 'positive'] },
+  { op: 'add', inputs: [[2, 3, 4, 5], [2, 3, 4, 5]], linearIn: [0, 1], essential: true },
+  { op: 'add', inputs: [[2, 3, 4, 5], [3, 1, 1]], linearIn: [0, 1], essential: true },
+  { op: 'add', inputs: [[1, 3, 1, 5], [2, 1, 4, 1]], linearIn: [0, 1] },
+  { op: 'add', inputs: [[], [3, 2]], linearIn: [0, 1] },
+  { op: 'mul', inputs: [[2, 3, 4, 5], [2, 3, 4, 5]], linearIn: [0, 1], essential: true },
+  { op: 'mul', inputs: [[2, 3, 4, 5], [1, 3, 1, 1]], linearIn: [0, 1], essential: true },
+  { op: 'mul', inputs: [[4, 1, 3], [5, 1]], linearIn: [0, 1] },
+  one('dropout', [3, 41], { ratio: 0.4 }, { training: true, linearIn: [0], essential: true }),
+  one('dropout', [3, 41], { ratio: 0.4 }, { linearIn: [0] }),
+  one('dropout', [41], { ratio: 0 }, { training: true, linearIn: [0] }),
+];
+
+const SHAPES: readonly OpCase[] = [
+  { op: 'concat', attrs: { axis: 1 }, inputs: [[2, 3, 4, 5], [2, 1, 4, 5], [2, 7, 4, 5]], linearIn: [0, 1, 2], essential: true },
+  { op: 'concat', attrs: { axis: -1 }, inputs: [[2, 3], [2, 5]], linearIn: [0, 1] },
+  { op: 'concat', attrs: { axis: 0 }, inputs: [[3], [1]], linearIn: [0, 1] },
+  one('pad', [2, 3, 4, 5], { before: [0, 1, 2, 0], after: [1, 0, 1, 3] }, { linearIn: [0], essential: true }),
+  one('pad', [3, 2], { before: [0, 0], after: [2, 1], value: 1.5 }, {}),
+  one('reshape', [2, 3, 4], { shape: [0, -1] }, { linearIn: [0] }),
+  one('flatten', [2, 3, 4, 1], {}, { linearIn: [0] }),
+  one('identity', [5, 2], {}, { linearIn: [0] }),
+];
+
+const PROBABILITIES: readonly OpCase[] = [
+  one('softmax', [3, 10], {}, { essential: true }),
+  one('softmax', [2, 5, 3, 2], { axis: 1 }),
+  one('softmax', [1, 1000]),
+  one('softmax', [4, 1]),
+  one('logsoftmax', [3, 10], {}, { essential: true }),
+  one('logsoftmax', [2, 5, 3], { axis: 1 }),
+  { op: 'crossentropy', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }], essential: true },
+  { op: 'crossentropy', attrs: { reduction: 'sum' }, inputs: [[3, 4], [3]], fill: ['normal', { classes: 4 }] },
+  { op: 'crossentropy', attrs: { reduction: 'none' }, inputs: [[5, 6], [5]], fill: ['normal', { classes: 6 }] },
+  { op: 'nll', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }], essential: true },
+  { op: 'nll', attrs: { reduction: 'none' }, inputs: [[7, 3], [7]], fill: ['normal', { classes: 3 }] },
+  { op: 'momentum', attrs: { alpha: 0.9, beta: 0.7, normCoefficient: 0.01 }, inputs: [[], [], [33], [33], [33]], fill: [{ constant: 0.1 }, { classes: 3 }], essential: true },
+  { op: 'momentum', attrs: { mode: 'nesterov' }, inputs: [[], [], [5], [5], [5]], fill: [{ constant: 0.1 }, { classes: 1 }] },
+];
+
+export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES];
+
+/** A case on one line: `conv2d 1x3x7x5 4x3x3x3 4 {"pad":[1,1,1,1]}`. */
+export function describeCase({ op, attrs, inputs, training }: OpCase): string {
+  const shapes = inputs.map((shape) => (shape.length > 0 ? shape.join('x') : 'scalar')).join(' ');
+  return `${op} ${shapes}${attrs && Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : ''}${training ? ' training' : ''}`;
+}

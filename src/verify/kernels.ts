@@ -1,0 +1,207 @@
+/**
+ * Checks kernels one op at a time: the GPU's f32 against the f64 reference, forward and every adjoint, within the bound that rounding allows;
+ * and for linear ops the adjoint identity. Buffers are filled with NaN before every run.
+ */
+import type { Gpu } from '../gpu/device.ts';
+import { Executor } from '../gpu/executor.ts';
+import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
+import { salt } from '../ops/dropout.ts';
+import { compile } from '../plan.ts';
+import { REFERENCE } from '../reference/index.ts';
+import type { Bounded, F64Tensor, ReferenceCall } from '../reference/types.ts';
+import { RULES, type Rule } from '../rule.ts';
+import { size, type AnyTensor, type Tensor } from '../tensor.ts';
+import { describeCase, type Filling, type OpCase } from './cases.ts';
+import { fill, normal, uniform } from './random.ts';
+
+/** How one tensor of the GPU compares with the reference. */
+export interface Comparison {
+  /** What was compared: `y`, `d(x0)`, `d(x0) guided`, `adjoint identity x0`. */
+  readonly what: string;
+  readonly elements: number;
+  /** The largest |got - want| / bound; at most 1 for a correct kernel. */
+  readonly worst: number;
+  /** The element with the largest ratio. */
+  readonly at: number;
+  readonly got: number;
+  readonly want: number;
+  readonly bound: number;
+}
+
+export interface CaseReport {
+  readonly case: OpCase;
+  readonly name: string;
+  readonly comparisons: readonly Comparison[];
+  readonly passed: boolean;
+}
+
+/** The first comparison that fails, in words. */
+export function explainFailure(report: CaseReport): string {
+  const bad = report.comparisons.find((c) => !(c.worst <= 1));
+  if (!bad) return `${report.name}: passed`;
+  return `${report.name}: ${bad.what}[${bad.at}] expected ${bad.want} within ${bad.bound.toExponential(2)}, got ${bad.got}.`;
+}
+
+/** Compares f32 with f64 element by element. NaN must meet NaN, infinity infinity. */
+export function compare(what: string, got: ArrayLike<number>, want: Bounded): Comparison {
+  let [worst, at] = [-1, 0];
+  for (let i = 0; i < want.data.length; i++) {
+    const ratio = errorRatio(got[i], want.data[i], want.bound?.[i] ?? 0);
+    if (!(ratio <= worst)) [worst, at] = [ratio, i];
+    if (Number.isNaN(ratio)) break;
+  }
+  if (got.length !== want.data.length) worst = Infinity;
+  return { what, elements: want.data.length, worst: Math.max(worst, 0), at, got: got[at], want: want.data[at], bound: want.bound?.[at] ?? 0 };
+}
+
+function errorRatio(got: number, want: number, bound: number): number {
+  if (Object.is(got, want) || got === want) return 0;
+  if (Number.isNaN(want) || Number.isNaN(got) || !Number.isFinite(want)) return Infinity;
+  const error = Math.abs(got - want);
+  return bound > 0 ? error / bound : Infinity;
+}
+
+function generate(shape: readonly number[], filling: Filling, seed: number): AnyTensor {
+  const count = size(shape);
+  if (filling === 'normal') return { shape, data: fill(count, normal(seed)) };
+  const next = uniform(seed);
+  if (filling === 'positive') return { shape, data: fill(count, () => 0.5 + next()) };
+  if (filling === 'ties') return { shape, data: fill(count, () => Math.floor(next() * 3) - 1) };
+  if ('constant' in filling) return { shape, data: new Float32Array(count).fill(filling.constant) };
+  return { shape, data: Int32Array.from({ length: count }, () => Math.floor(next() * filling.classes)) };
+}
+
+/** The graph of one op, whose inputs are x0, x1, ... and whose outputs y0, y1, ... */
+function caseGraph(c: OpCase, outputs: number): Graph {
+  const spec = (shape: readonly number[], k: number) => ({
+    name: `x${k}`,
+    shape,
+    dtype: typeof c.fill?.[k] === 'object' && 'classes' in (c.fill[k] as object) ? ('i32' as const) : ('f32' as const),
+  });
+  const specs = c.inputs.map(spec);
+  const isParameter = (k: number): boolean => c.parameters?.includes(k) ?? false;
+  const names = Array.from({ length: outputs }, (_, k) => `y${k}`);
+  return {
+    name: describeCase(c),
+    inputs: specs.filter((_, k) => !isParameter(k)),
+    parameters: specs.filter((_, k) => isParameter(k)),
+    nodes: [{ name: c.op, op: c.op, inputs: specs.map((s) => s.name), outputs: names, attrs: c.attrs }],
+    outputs: names,
+  };
+}
+
+const widen = (t: AnyTensor): F64Tensor => ({ shape: t.shape, data: Float64Array.from(t.data) });
+
+const DROPOUT_STATE = { seed: 7, iteration: 3 };
+
+/** The generator's state as the reference takes it; a case's node bears the op's name. */
+function randomOf(c: OpCase): ReferenceCall<unknown>['random'] {
+  return c.training ? { ...DROPOUT_STATE, salt: salt(c.op) } : undefined;
+}
+
+/** Runs one case on a device and compares everything it computes with the reference. */
+export async function checkCase(gpu: Gpu, c: OpCase): Promise<CaseReport> {
+  const typed = typeGraph(caseGraph(c, outputsOf(c)));
+  const tensors = new Map(c.inputs.map((shape, k) => [`x${k}`, generate(shape, c.fill?.[k] ?? 'normal', 1 + k)]));
+  const [node] = typed.nodes;
+  const reference = REFERENCE[c.op];
+  const random = randomOf(c);
+  const call = { attrs: node.typedAttrs, x: c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!)), bounds: true, random };
+  const want = reference.forward(call);
+  const wrt = c.inputs.flatMap((_, k) => (node.definition.differentiable(k) && typed.values.get(`x${k}`)!.dtype === 'f32' ? [k] : []));
+  const comparisons: Comparison[] = [];
+
+  if (wrt.length === 0) {
+    const executor = await prepare(gpu, typed, tensors, c, undefined, []);
+    try {
+      await executor.forward(inputsOf(executor, tensors));
+      for (const [k, name] of typed.graph.outputs.entries()) comparisons.push(compare(name, (await executor.read(name)).data, want[k]));
+    } finally {
+      executor.dispose();
+    }
+  }
+  for (const rule of wrt.length > 0 ? (c.op === 'relu' ? RULES : (['gradient'] as const)) : []) {
+    const executor = await prepare(gpu, typed, tensors, c, rule, wrt);
+    try {
+      const seed: Tensor = { shape: executor.plan.values.y0.shape, data: fill(size(executor.plan.values.y0.shape), normal(99)) };
+      await executor.run(inputsOf(executor, tensors), seed);
+      for (const [k, name] of typed.graph.outputs.entries()) comparisons.push(compare(name, (await executor.read(name)).data, want[k]));
+      const y0 = await executor.readTensor('y0');
+      const dy = typed.graph.outputs.map((_, k) => (k === 0 ? widen(seed) : null));
+      for (const k of wrt) {
+        const wanted = reference.adjoint!({ ...call, y: want, dy, rule }, k);
+        const got = await executor.readGradient(`x${k}`);
+        comparisons.push(compare(c.op === 'relu' ? `d(x${k}) ${rule}` : `d(x${k})`, got.data, wanted));
+        if (c.linearIn?.includes(k)) comparisons.push(adjointIdentity(y0, c, k, tensors, seed, got, want[0], wanted));
+      }
+    } finally {
+      executor.dispose();
+    }
+  }
+  return { case: c, name: describeCase(c), comparisons, passed: comparisons.every((comparison) => comparison.worst <= 1) };
+}
+
+/** How many outputs a case asks for: all that f32 and i32 outputs the op can make, but cross-entropy's log-probabilities. */
+function outputsOf(c: OpCase): number {
+  return c.op === 'maxpool2d' || c.op === 'momentum' ? 2 : 1;
+}
+
+async function prepare(
+  gpu: Gpu,
+  typed: TypedGraph,
+  tensors: ReadonlyMap<string, AnyTensor>,
+  c: OpCase,
+  rule: Rule | undefined,
+  wrt: readonly number[],
+): Promise<Executor> {
+  const plan = compile(typed, {
+    ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}),
+    training: c.training,
+  });
+  const executor = await Executor.create(gpu, plan, tensors);
+  executor.poison();
+  executor.setRandom(DROPOUT_STATE.seed, DROPOUT_STATE.iteration);
+  return executor;
+}
+
+function inputsOf(executor: Executor, tensors: ReadonlyMap<string, AnyTensor>): Record<string, AnyTensor> {
+  return Object.fromEntries(executor.plan.inputs.map((name) => [name, tensors.get(name)!]));
+}
+
+/**
+ * <A x, dy> = <x, A' dy> for an op that is affine in input k: with x's part of y isolated as y(x) - y(0).
+ * Both sides are summed in f64 from f32 results; they may differ by what their bounds allow.
+ */
+function adjointIdentity(
+  y0: Tensor,
+  c: OpCase,
+  k: number,
+  tensors: ReadonlyMap<string, AnyTensor>,
+  dy: Tensor,
+  dx: Tensor,
+  y: Bounded,
+  wanted: Bounded,
+): Comparison {
+  const x = tensors.get(`x${k}`)!;
+  const atZero = constantPart(c, k, tensors);
+  const got = y0.data;
+  let [left, right, bound] = [0, 0, 0];
+  for (let i = 0; i < got.length; i++) {
+    left += (got[i] - atZero.data[i]) * dy.data[i];
+    bound += (y.bound?.[i] ?? 0) * Math.abs(dy.data[i]);
+  }
+  for (let i = 0; i < dx.data.length; i++) {
+    right += x.data[i] * dx.data[i];
+    bound += (wanted.bound?.[i] ?? 0) * Math.abs(x.data[i]);
+  }
+  // What the f64 sums themselves lose.
+  bound += 2 ** -40 * (Math.abs(left) + Math.abs(right)) + Number.MIN_VALUE;
+  return { what: `adjoint identity x${k}`, elements: 1, worst: Math.abs(left - right) / bound, at: 0, got: left, want: right, bound };
+}
+
+/** The reference's y with input k set to zero: what does not depend on it. */
+function constantPart(c: OpCase, k: number, tensors: ReadonlyMap<string, AnyTensor>): F64Tensor {
+  const typed = typeGraph(caseGraph(c, outputsOf(c)));
+  const x = c.inputs.map((shape, j) => (j === k ? { shape, data: new Float64Array(size(shape)) } : widen(tensors.get(`x${j}`)!)));
+  return REFERENCE[c.op].forward({ attrs: typed.nodes[0].typedAttrs, x, bounds: false, random: randomOf(c) })[0];
+}

@@ -1,0 +1,22 @@
+// The generated shaders on disk are what shaders/generate.mjs writes, byte for byte.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+
+// The script finds conv2d.wgsl beside itself, so it is imported where it lies and not bundled.
+const script = pathToFileURL(resolve('shaders/generate.mjs')).href;
+const { generate } = (await import(script)) as { generate(): Promise<Record<string, string>> };
+const files = await generate();
+
+test('two files are generated', () => assert.equal(Object.keys(files), ['conv2d_tile.wgsl', 'conv2d_quad.wgsl']));
+
+for (const [name, text] of Object.entries(files)) {
+  test(`${name} is up to date`, async () => {
+    const onDisk = await readFile(resolve('shaders', name), 'utf8');
+    assert.ok(onDisk === text, `expected shaders/${name} as generate.mjs writes it. Run: node shaders/generate.mjs`);
+  });
+}
+
+test.run();

@@ -1,0 +1,96 @@
+// Runs the tests: type check, then every test/**/*.test.ts in a process of its own. Arguments are parts of file names to run only those.
+// A file counts only if uvu says that tests ran and all passed: uvu itself exits with 0 when a file forgets to run.
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+const wanted = process.argv.slice(2);
+const LIMIT_MS = 15 * 60_000;
+
+function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    let output = '';
+    const collect = (chunk) => (output += chunk);
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    const timer = setTimeout(() => {
+      output += `\nstopped after ${LIMIT_MS / 1000} s\n`;
+      child.kill('SIGKILL');
+    }, LIMIT_MS);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? 1, signal, output });
+    });
+  });
+}
+
+const files = readdirSync('test', { recursive: true })
+  .map((file) => path.join('test', file))
+  .filter((file) => file.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .sort();
+if (files.length === 0) {
+  console.error(`no test file matches ${wanted.join(' ')}`);
+  process.exit(2);
+}
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+if (wanted.length === 0) {
+  const types = await run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
+  if (types.code === 0) total.passed++;
+  else total.failed++;
+  console.log(types.code === 0 ? 'types                                    ok' : `types                                    FAILED\n${types.output}`);
+}
+
+rmSync('.build/test', { recursive: true, force: true });
+mkdirSync('.build/test', { recursive: true });
+await build({
+  entryPoints: files,
+  outdir: '.build/test',
+  outbase: 'test',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+});
+
+async function runFile(file) {
+  const started = performance.now();
+  const bundle = file.replace(/^test/, '.build/test').replace(/\.ts$/, '.mjs');
+  const { code, signal, output } = await run(process.execPath, ['--enable-source-maps', bundle], { env: { ...process.env, FORCE_COLOR: '0' } });
+  const count = (word) => [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
+  const [ran, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')];
+  const good = code === 0 && ran + skipped > 0 && passed === ran;
+  total.passed += passed;
+  total.skipped += skipped;
+  total.failed += good ? 0 : Math.max(1, ran - passed);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const counts = `${passed} of ${ran}${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+  console.log(`${file.padEnd(40)} ${good ? 'ok' : 'FAILED'}  ${counts}  ${seconds} s${signal ? `  ${signal}` : ''}`);
+  // What a test prints besides uvu's own lines is said on purpose: skips and measurements.
+  const said = [...output.matchAll(/(?:skipped|measured): .*/g)].map(([line]) => line);
+  if (said.length > 0) console.log(said.map((line) => `    ${line}`).join('\n'));
+  if (!good) console.log(output);
+}
+
+// Tests without a device run side by side; those with one run alone, since the software adapter uses every core.
+const host = files.filter((file) => !file.includes(`${path.sep}gpu${path.sep}`));
+const queue = [...host];
+await Promise.all(
+  Array.from({ length: Math.max(1, cpus().length) }, async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) await runFile(file);
+  }),
+);
+for (const file of files) if (!host.includes(file)) await runFile(file);
+
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
