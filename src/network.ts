@@ -97,11 +97,17 @@ export function ruleSpec(rule: Rule | RuleSpec | undefined): RuleSpec {
   return typeof rule === 'object' ? rule : { default: rule ?? 'gradient' };
 }
 
+/** Plans kept ready at once; each holds its own activations and signals on the device. */
+const MOST_EXECUTORS = 4;
+
 /**
- * A network with its parameters on a device. Plans are compiled when first needed and kept, one for each kind of question.
+ * A network with its parameters on a device. Plans are compiled when first needed and the last few are kept, one for each kind of question.
+ * Calls may overlap; they are answered one after the other.
  */
 export class Network {
-  readonly #executors = new Map<string, Promise<Executor>>();
+  /** Least recently used first. */
+  readonly #executors = new Map<string, Executor>();
+  #turn: Promise<unknown> = Promise.resolve();
   readonly #store: ParameterStore;
   readonly #typed: TypedGraph;
   readonly #input: string;
@@ -128,17 +134,30 @@ export class Network {
   last: Executor | undefined;
 
   async #executor(graph: Graph | TypedGraph, key: string, options: CompileOptions): Promise<Executor> {
-    let executor = this.#executors.get(key);
-    if (!executor) {
-      executor = Executor.create(this.gpu, compile(graph, options), this.#store);
-      executor.catch(() => this.#executors.delete(key));
-      this.#executors.set(key, executor);
+    const executor = this.#executors.get(key) ?? (await Executor.create(this.gpu, compile(graph, options), this.#store));
+    this.#executors.delete(key);
+    this.#executors.set(key, executor);
+    for (const [oldest, unused] of this.#executors) {
+      if (this.#executors.size <= MOST_EXECUTORS) break;
+      unused.dispose();
+      this.#executors.delete(oldest);
     }
-    return (this.last = await executor);
+    return (this.last = executor);
+  }
+
+  /** Runs `work` once all calls before it are through. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
   }
 
   /** Values of the forward pass by name; default: the unnormalised scores. */
   async forward(x: Tensor, tensors: readonly string[] = [requireScores(this.graph)]): Promise<Map<string, AnyTensor>> {
+    return this.#inTurn(() => this.#forward(x, tensors));
+  }
+
+  async #forward(x: Tensor, tensors: readonly string[]): Promise<Map<string, AnyTensor>> {
     const executor = await this.#executor(this.#typed, `forward ${tensors.join(' ')}`, { keep: tensors });
     await executor.forward({ [this.#input]: x });
     const values = new Map<string, AnyTensor>();
@@ -166,6 +185,10 @@ export class Network {
    * Several gradients of one input from one forward pass. All must ask for the same tensor (scores, posterior or one neuron's tensor) and rule.
    */
   async gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
+    return this.#inTurn(() => this.#gradients(x, questions));
+  }
+
+  async #gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
     const [first] = questions;
     const target = this.#targetTensor(first);
     const rule = ruleSpec(first.rule);
@@ -215,6 +238,10 @@ export class Network {
     if (labels.length !== scores[0]) throw new InputError(`labels: expected ${scores[0]}, one for each item of the batch, got ${labels.length}.`);
     for (const label of labels) checkClass(label, classes, 'labels');
     const wrt = this.graph.parameters.filter((p) => (p.dtype ?? 'f32') === 'f32').map((p) => p.name);
+    return this.#inTurn(() => this.#lossGradients(x, labels, wrt));
+  }
+
+  async #lossGradients(x: Tensor, labels: readonly number[], wrt: readonly string[]): Promise<ParameterGradients> {
     const executor = await this.#executor(withLoss(this.graph), 'parameters', { keep: [LOSS], target: LOSS, wrt });
     await executor.run({ [this.#input]: x, [LABELS]: { shape: [labels.length], data: Int32Array.from(labels) } }, { shape: [], data: Float32Array.of(1) });
     const gradients = new Map<string, Tensor>();
@@ -222,9 +249,10 @@ export class Network {
     return { loss: (await executor.readTensor(LOSS)).data[0], gradients };
   }
 
-  /** Frees everything this network holds on the device. The device stays. */
+  /** Frees everything this network holds on the device, once the calls under way are through. The device stays. */
   async dispose(): Promise<void> {
-    for (const executor of await Promise.allSettled(this.#executors.values())) if (executor.status === 'fulfilled') executor.value.dispose();
+    await this.#turn;
+    for (const executor of this.#executors.values()) executor.dispose();
     this.#executors.clear();
     this.#store.dispose();
   }

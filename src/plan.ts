@@ -46,7 +46,10 @@ export interface Plan {
   readonly slots: readonly number[];
   /** WGSL sources of the steps, by shader name. */
   readonly shaders: Readonly<Record<string, string>>;
+  /** Inputs of the graph that a run must be given. */
   readonly inputs: readonly string[];
+  /** Inputs of the graph that nothing in this plan reads; a run may be given them. */
+  readonly unusedInputs: readonly string[];
   readonly prepare: readonly Step[];
   readonly forward: readonly Step[];
   readonly backward: readonly Step[];
@@ -154,6 +157,7 @@ class Compiler {
       slots,
       shaders: this.#shaders,
       inputs: graph.inputs.map((input) => input.name).filter((name) => used.has(name)),
+      unusedInputs: graph.inputs.map((input) => input.name).filter((name) => !used.has(name)),
       prepare: this.#prepare,
       forward: this.#forward,
       backward: this.#backward,

@@ -33,12 +33,13 @@ export function onnxNodeTests(): string[] {
 
 /** Reads one test. */
 export function loadOnnxNodeTest(name: string): OnnxNodeTest {
-  const read = (file: string): AnyTensor => readTensorProto(readFileSync(dataPath('onnx-node', name, 'test_data_set_0', `${file}.pb`))).tensor;
+  const pathOf = (...parts: string[]): string => dataPath('onnx-node', name, ...parts);
+  const read = (file: string): AnyTensor => readTensorProto(readFileSync(pathOf('test_data_set_0', `${file}.pb`))).tensor;
   const constants: Record<string, AnyTensor> = {};
   // Bounds and switches that a network would hold as constants are inputs in these tests.
   if (name === 'test_clip_example') Object.assign(constants, { min: read('input_1'), max: read('input_2') });
   if (name === 'test_training_dropout_zero_ratio') Object.assign(constants, { r: read('input_1'), t: read('input_2') });
-  const imported = importOnnx(readFileSync(dataPath('onnx-node', name, 'model.onnx')), { constants });
+  const imported = importOnnx(readFileSync(pathOf('model.onnx')), { constants });
   const inputs = new Map<string, AnyTensor>();
   imported.info.inputs.forEach((input, i) => {
     if (!(input.name in constants)) inputs.set(input.name, read(`input_${i}`));

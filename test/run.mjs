@@ -1,7 +1,7 @@
 // Runs the tests: type check, then every test/**/*.test.ts in a process of its own. Arguments are parts of file names to run only those.
 // A file counts only if uvu says that tests ran and all passed: uvu itself exits with 0 when a file forgets to run.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,11 +47,14 @@ if (wanted.length === 0) {
   console.log(types.code === 0 ? 'types                                    ok' : `types                                    FAILED\n${types.output}`);
 }
 
-rmSync('.build/test', { recursive: true, force: true });
-mkdirSync('.build/test', { recursive: true });
+// A folder for this run alone: two runs side by side must not take each other's files.
+mkdirSync('.build', { recursive: true });
+const built = mkdtempSync('.build/test-');
+process.on('exit', () => rmSync(built, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 await build({
   entryPoints: files,
-  outdir: '.build/test',
+  outdir: built,
   outbase: 'test',
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -65,7 +68,7 @@ await build({
 
 async function runFile(file) {
   const started = performance.now();
-  const bundle = file.replace(/^test/, '.build/test').replace(/\.ts$/, '.mjs');
+  const bundle = file.replace(/^test/, built).replace(/\.ts$/, '.mjs');
   const { code, signal, output } = await run(process.execPath, ['--enable-source-maps', bundle], { env: { ...process.env, FORCE_COLOR: '0' } });
   const count = (word) => [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
   const [ran, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')];

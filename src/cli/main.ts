@@ -44,7 +44,7 @@ function report(error: unknown): number {
   // Names out of a damaged file may hold anything; a message stays one line, but for a shader's line and caret.
   const line = known instanceof InputError ? known.message.replace(/\s+/g, ' ') : known.message;
   console.error(debug ? known.stack : `error: ${line}`);
-  return known instanceof InputError || known instanceof RangeError ? 2 : 1;
+  return known instanceof InputError ? 2 : 1;
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

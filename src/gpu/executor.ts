@@ -62,7 +62,7 @@ export class Executor {
     const shared = parameters instanceof ParameterStore;
     const executor = new Executor(gpu, plan, shared ? parameters : new ParameterStore(gpu, parameters), !shared);
     try {
-      await executor.#build();
+      await executor.store.inTurn(() => executor.#build());
     } catch (error) {
       executor.dispose();
       throw error;
@@ -92,7 +92,9 @@ export class Executor {
     // A prepare step that makes nothing new has been run by another executor on the same store.
     const prepare = plan.prepare.filter((step) => plan.training || Object.values(step.bind).some((id) => missing.has(id)));
     const main = [...plan.forward, ...plan.backward];
+    // Compiles while weights are uploaded; a failure is told where it is awaited.
     const kernels = this.#kernels([...prepare, ...main]);
+    kernels.catch(() => {});
 
     const resident = new Set(main.flatMap((step) => Object.values(step.bind)));
     for (const name of plan.readable) resident.add(plan.values[name].id);
@@ -325,7 +327,7 @@ export class Executor {
   #writeInputs(inputs: Readonly<Record<string, AnyTensor>>): void {
     const { plan } = this;
     for (const name of Object.keys(inputs)) {
-      if (!plan.inputs.includes(name)) throw new InputError(`input: expected one of ${plan.inputs.join(', ')}, got "${name}".`);
+      if (!plan.inputs.includes(name) && !plan.unusedInputs.includes(name)) throw new InputError(`input: expected one of ${plan.inputs.join(', ')}, got "${name}".`);
     }
     for (const name of plan.inputs) {
       const value = Object.hasOwn(inputs, name) ? inputs[name] : undefined;

@@ -20,12 +20,20 @@ export function createStorage(gpu: Gpu, id: string, node: string, bytes: number)
 export class ParameterStore {
   readonly #buffers = new Map<string, GPUBuffer>();
   #disposed = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param values the parameters by name; read when a plan first needs them. */
   constructor(
     readonly gpu: Gpu,
     readonly values: ReadonlyMap<string, AnyTensor>,
   ) {}
+
+  /** Runs one build at a time: what one build uploads for packing alone it releases at its end, and another must not count on it. */
+  inTurn<T>(build: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(build);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
 
   has(id: string): boolean {
     return this.#buffers.has(id);

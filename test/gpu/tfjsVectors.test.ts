@@ -1,5 +1,5 @@
-// TensorFlow.js's own forward and backward test numbers on the device, at TensorFlow.js's own tolerance, and each answer within the rounding
-// bound of the f64 reference.
+// TensorFlow.js's own forward and backward test numbers on the device: at TensorFlow.js's own tolerance, and every value within the
+// rounding bound of the f64 reference. Buffers are filled with NaN before every run.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../src/gpu/device.ts';
@@ -108,9 +108,15 @@ if (!tfjsVectorsPresent) {
     }
   });
 
-  // TF.js on a CPU gives a tie to the first in row-major order, on WebGL and WebGPU to the last. Its records are the same for all of them.
-  test('no record has a tie, so none tells tie rules apart', () => {
+  // TF.js gives a tie to the first in row-major order on a CPU, to the last on WebGL and WebGPU; its records hold for all of them.
+  test('no record has a tie, so none tells tie rules apart; here the first of equals gets the signal', async () => {
     assert.equal(vectors.filter((v) => tiedWindows(v) > 0).map(({ name }) => name), []);
+    const node = { name: 'pool', op: 'maxpool2d', inputs: ['x'], outputs: ['y'], attrs: { kernel: [2, 2] } };
+    const graph = { name: 'tie', inputs: [{ name: 'x', shape: [1, 1, 3, 3] }], parameters: [], nodes: [node], outputs: ['y'] };
+    const x = { shape: [1, 1, 3, 3], data: new Float32Array(9).fill(5) };
+    const seed = { shape: [1, 1, 2, 2], data: Float32Array.of(1, 2, 3, 4) };
+    const { gradients } = await runByLayers(gpu, graph, new Map(), new Map([['x', x]]), { target: 'y', seed, wrt: ['x'] });
+    assert.equal([...gradients.get('x')!.data], [1, 2, 0, 3, 4, 0, 0, 0, 0]);
   });
 
   test.after(() => gpu.dispose());

@@ -90,6 +90,17 @@ test('pools', () => {
   }
 });
 
+test('ReduceMean over the image is global average pooling', () => {
+  const kept = one('ReduceMean', { attrs: { axes: [2, -1] } });
+  assert.is(only(kept).op, 'globalavgpool');
+  checkShape(kept, [2, 4, 1, 1]);
+  const dropped = one('ReduceMean', { attrs: { axes: [3, 2], keepdims: 0 } });
+  assert.equal(dropped.graph.nodes.map((node) => node.op), ['globalavgpool', 'reshape']);
+  checkShape(dropped, [2, 4]);
+  refuses(() => one('ReduceMean', { attrs: { axes: [1] } }), /expected axes \[?2, 3\]?, all behind the channel, got \[?1\]?/);
+  refuses(() => one('ReduceMean'), /all behind the channel/);
+});
+
 test('Gemm and MatMul', () => {
   const gemm = one('Gemm', {
     x: [2, 5],

@@ -6,7 +6,7 @@ import { FOLDS } from './fold.ts';
 import { batchNormalization, binary, clip, dropout, gemm, identity, lrn, matMul, softmax, sum, unary } from './layers.ts';
 import { momentum, negativeLogLikelihood, softmaxCrossEntropy } from './losses.ts';
 import { concat, flatten, pad, reshape, squeeze, unsqueeze } from './reshaping.ts';
-import { averagePool, conv, globalPool, maxPool } from './windows.ts';
+import { averagePool, conv, globalPool, maxPool, reduceMean } from './windows.ts';
 
 interface Lowering {
   /** Attributes of any opset; others are errors, since nobody knows what they change. */
@@ -37,6 +37,7 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
   Mul: { attributes: [], lower: binary('mul') },
   NegativeLogLikelihoodLoss: { attributes: ['reduction', 'ignore_index'], lower: negativeLogLikelihood },
   Pad: { attributes: ['mode', 'pads', 'value'], lower: pad },
+  ReduceMean: { attributes: ['axes', 'keepdims'], lower: reduceMean },
   Relu: { attributes: [], lower: unary('relu') },
   Reshape: { attributes: ['shape', 'allowzero'], lower: reshape },
   Softmax: { attributes: ['axis'], lower: softmax('softmax') },

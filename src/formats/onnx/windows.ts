@@ -135,3 +135,24 @@ export function globalPool(op: 'globalavgpool' | 'globalmaxpool'): (c: NodeConte
     c.emit(op, [x.name], [{ name: c.outputs[0], shape: x.shape.map((extent, i) => (i < 2 ? extent : 1)) }]);
   };
 }
+
+/** ReduceMean over everything behind the channel, as exporters write global average pooling; other reductions are refused. */
+export function reduceMean(c: NodeContext): void {
+  c.arity([1, 2]);
+  const x = c.floatInput(0);
+  const rank = x.shape.length;
+  const every = x.shape.map((_, axis) => axis);
+  const stated = c.given(1) ? c.needInts(1, 'the axes') : c.ints('axes', every);
+  const axes = [...new Set(stated.map((axis) => c.axis(axis, rank)))].sort((a, b) => a - b);
+  if (rank < 3 || formatList(axes) !== formatList(every.slice(2))) {
+    c.fail(`expected axes ${formatList(every.slice(2))}, all behind the channel, got ${formatList(stated)}. Only global average pooling is supported.`);
+  }
+  const shape = x.shape.map((extent, axis) => (axis < 2 ? extent : 1));
+  if (c.flag('keepdims', 1)) {
+    c.emit('globalavgpool', [x.name], [{ name: c.outputs[0], shape }]);
+    return;
+  }
+  const pooled = c.builder.fresh(`${c.outputs[0]}/pooled`);
+  c.emit('globalavgpool', [x.name], [{ name: pooled, shape }], undefined, '/pool');
+  c.emit('reshape', [pooled], [{ name: c.outputs[0], shape: shape.slice(0, 2) }], { shape: [x.batched ? 0 : shape[0], shape[1]] });
+}
