@@ -1,7 +1,8 @@
-/** A plan in rows: what each node makes, costs and occupies. */
+/** A plan in rows and sums: what each node makes, costs and occupies, and how two plans compare. */
 import type { TypedGraph } from './graph.ts';
-import { planMemory, type Plan, type PlanMemory } from './plan.ts';
-import { size, type Shape } from './tensor.ts';
+import { lowerBound } from './memory.ts';
+import type { Plan, PlanTensor, Step } from './plan.ts';
+import { sameShape, size, type Shape } from './tensor.ts';
 
 export interface PlanRow {
   readonly node: string;
@@ -71,4 +72,44 @@ export function explain(typed: TypedGraph, plan: Plan): PlanReport {
     pipelines: new Set(steps.map((step) => JSON.stringify([step.shader, step.entry, step.constants]))).size,
     steps: { prepare: plan.prepare.length, forward: plan.forward.length, backward: plan.backward.length },
   };
+}
+
+/** What a plan needs, in bytes. */
+export interface PlanMemory {
+  /** All activations, signals, switches and scratch together, each in its own buffer. */
+  readonly sum: number;
+  /** The same in slots. */
+  readonly slots: number;
+  /** The least any assignment could need. */
+  readonly lowerBound: number;
+  readonly parameters: number;
+  /** Packed weights and the like, computed from parameters. */
+  readonly prepared: number;
+}
+
+export function planMemory(plan: Plan): PlanMemory {
+  const tensors = Object.values(plan.tensors);
+  const total = (filter: (tensor: PlanTensor) => boolean): number => tensors.filter(filter).reduce((sum, t) => sum + t.bytes, 0);
+  const placed = tensors.filter((t) => t.slot >= 0);
+  return {
+    sum: total((t) => t.slot >= 0),
+    slots: plan.slots.reduce((sum, bytes) => sum + bytes, 0),
+    lowerBound: lowerBound(placed),
+    parameters: total((t) => t.kind === 'parameter'),
+    prepared: total((t) => t.kind === 'prepared'),
+  };
+}
+
+/** True when two plans differ only in the rule constants of ReLU steps. */
+export function sameButForRules(a: Plan, b: Plan): boolean {
+  const strip = (steps: readonly Step[]): string =>
+    JSON.stringify(steps.map((step) => (step.shader === 'relu' && step.entry === 'backward' ? { ...step, constants: {} } : step)));
+  const tensors = (plan: Plan): string => JSON.stringify(Object.values(plan.tensors));
+  return (
+    strip(a.prepare) === strip(b.prepare) &&
+    strip(a.forward) === strip(b.forward) &&
+    strip(a.backward) === strip(b.backward) &&
+    tensors(a) === tensors(b) &&
+    sameShape(a.slots, b.slots)
+  );
 }

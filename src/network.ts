@@ -2,7 +2,7 @@
  * A classifier on a device: scores, and what a seed at any neuron brings down to the input or to the parameters.
  */
 import { InputError } from './errors.ts';
-import type { Gpu } from './gpu/device.ts';
+import { traitsOf, type Gpu } from './gpu/device.ts';
 import { Executor } from './gpu/executor.ts';
 import { ParameterStore } from './gpu/store.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
@@ -134,7 +134,7 @@ export class Network {
   last: Executor | undefined;
 
   async #executor(graph: Graph | TypedGraph, key: string, options: CompileOptions): Promise<Executor> {
-    const executor = this.#executors.get(key) ?? (await Executor.create(this.gpu, compile(graph, options), this.#store));
+    const executor = this.#executors.get(key) ?? (await Executor.create(this.gpu, compile(graph, { ...options, traits: traitsOf(this.gpu) }), this.#store));
     this.#executors.delete(key);
     this.#executors.set(key, executor);
     for (const [oldest, unused] of this.#executors) {

@@ -4,11 +4,11 @@
  */
 import { GraphError } from './errors.ts';
 import { listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
-import { lowerBound, planSlots, type Lifetime } from './memory.ts';
+import { planSlots, type Lifetime } from './memory.ts';
 import { OPS } from './ops/index.ts';
-import type { AdjointContext, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
+import type { AdjointContext, DeviceTraits, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
 import type { Rule, RuleSpec } from './rule.ts';
-import { formatShape, sameShape, size, type Shape } from './tensor.ts';
+import { size, type Shape } from './tensor.ts';
 
 /** One dispatch of a plan; see {@link StepSpec}, with tensors by id and the node it belongs to. */
 export interface Step {
@@ -62,7 +62,13 @@ export interface Plan {
   /** Signals that may be read after a backward pass, by the value they belong to: what was asked for in `wrt` and `signals`. */
   readonly gradients: Readonly<Record<string, TensorRef>>;
   readonly training: boolean;
+  readonly traits: DeviceTraits;
 }
+
+export type { DeviceTraits };
+
+/** Traits that every device has. */
+const NO_TRAITS: DeviceTraits = { quads: false };
 
 export interface CompileOptions {
   /** Values that must be readable after a forward pass. Default: the graph's outputs and scores. */
@@ -79,6 +85,8 @@ export interface CompileOptions {
   readonly signals?: readonly string[] | 'all';
   /** Dropout draws masks. */
   readonly training?: boolean;
+  /** What the device is known to be good at (`traitsOf` tells); results are the same to the bit. Default: nothing. */
+  readonly traits?: DeviceTraits;
 }
 
 const BYTES = 4;
@@ -108,11 +116,13 @@ class Compiler {
   readonly #forward: Step[] = [];
   readonly #backward: Step[] = [];
   readonly #training: boolean;
+  readonly #traits: DeviceTraits;
 
   constructor(typed: TypedGraph, options: CompileOptions) {
     this.#typed = typed;
     this.#options = options;
     this.#training = options.training ?? false;
+    this.#traits = options.traits ?? NO_TRAITS;
   }
 
   compile(): Plan {
@@ -166,6 +176,7 @@ class Compiler {
       readable,
       gradients,
       training: this.#training,
+      traits: this.#traits,
     };
   }
 
@@ -247,6 +258,7 @@ class Compiler {
       x: node.inputs.map((name) => (name === '' ? null : this.#values[name])),
       y: node.outputs.map((name) => this.#values[name]),
       training: this.#training,
+      traits: this.#traits,
       scratch: (name, shape, dtype = 'f32') => this.#create(`${node.name}#${name}`, shape, dtype, 'scratch', node.name),
       random: () => (Object.hasOwn(this.#tensors, '#random') ? this.#ref('#random') : this.#create('#random', [2], 'u32', 'random', '')),
       prepare: (name, k, shape, emit) => {
@@ -399,50 +411,4 @@ class Compiler {
   #placed(): Lifetime[] {
     return Object.values(this.#tensors).filter((tensor) => tensor.kind !== 'parameter' && tensor.kind !== 'prepared');
   }
-}
-
-/** What a plan needs, in bytes. */
-export interface PlanMemory {
-  /** All activations, signals, switches and scratch together, each in its own buffer. */
-  readonly sum: number;
-  /** The same in slots. */
-  readonly slots: number;
-  /** The least any assignment could need. */
-  readonly lowerBound: number;
-  readonly parameters: number;
-  /** Packed weights and the like, computed from parameters. */
-  readonly prepared: number;
-}
-
-export function planMemory(plan: Plan): PlanMemory {
-  const tensors = Object.values(plan.tensors);
-  const total = (filter: (tensor: PlanTensor) => boolean): number => tensors.filter(filter).reduce((sum, t) => sum + t.bytes, 0);
-  const placed = tensors.filter((t) => t.slot >= 0);
-  return {
-    sum: total((t) => t.slot >= 0),
-    slots: plan.slots.reduce((sum, bytes) => sum + bytes, 0),
-    lowerBound: lowerBound(placed),
-    parameters: total((t) => t.kind === 'parameter'),
-    prepared: total((t) => t.kind === 'prepared'),
-  };
-}
-
-/** A step on one line, for messages and for people. */
-export function describeStep(plan: Plan, step: Step): string {
-  const tensors = Object.entries(step.bind).map(([variable, id]) => `${variable}=${id} ${formatShape(plan.tensors[id].shape)}`);
-  return `${step.node}: ${step.shader}.${step.entry} ${tensors.join(', ')}`;
-}
-
-/** True when two plans differ only in the rule constants of ReLU steps. */
-export function sameButForRules(a: Plan, b: Plan): boolean {
-  const strip = (steps: readonly Step[]): string =>
-    JSON.stringify(steps.map((step) => (step.shader === 'relu' && step.entry === 'backward' ? { ...step, constants: {} } : step)));
-  const tensors = (plan: Plan): string => JSON.stringify(Object.values(plan.tensors));
-  return (
-    strip(a.prepare) === strip(b.prepare) &&
-    strip(a.forward) === strip(b.forward) &&
-    strip(a.backward) === strip(b.backward) &&
-    tensors(a) === tensors(b) &&
-    sameShape(a.slots, b.slots)
-  );
 }

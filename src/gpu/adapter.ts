@@ -36,7 +36,7 @@ export interface AdapterOptions {
 
 /** An adapter in words and numbers, for reports. */
 export interface AdapterSummary {
-  /** The device's name as the driver gives it, or as near as WebGPU tells. */
+  /** The device's name as WebGPU tells it: the driver's in lower case, with dashes. */
   readonly name: string;
   readonly vendor: string;
   readonly architecture: string;
@@ -296,7 +296,7 @@ async function request(route: Route | undefined, options: AdapterOptions, name?:
   const { fallback: forceFallbackAdapter = false } = route;
   // Dawn asks the Vulkan loader before this call returns.
   const adapter = await withDrivers(route.manifests, () => gpu.requestAdapter({ powerPreference, forceFallbackAdapter }));
-  return adapter ? { adapter, summary: await summarise(adapter, route, options, name) } : undefined;
+  return adapter ? { adapter, summary: await summarise(adapter, route, options) } : undefined;
 }
 
 /** The names of all adapters on a route, without repeats: Dawn lists them when it is asked for one that does not exist. */
@@ -325,10 +325,9 @@ function flags(options: AdapterOptions): string[] {
   return [...(on.length ? [`enable-dawn-features=${on}`] : []), ...(off.length ? [`disable-dawn-features=${off}`] : [])];
 }
 
-async function summarise(adapter: GPUAdapter, route: Route, options: AdapterOptions, name?: string): Promise<AdapterSummary> {
+async function summarise(adapter: GPUAdapter, route: Route, options: AdapterOptions): Promise<AdapterSummary> {
   return {
     ...describe(adapter.info, adapter.features, adapter.limits),
-    ...(name === undefined ? {} : { name }),
     backend: route.backend,
     driver: route.driver,
     mode: options.mode ?? 'safe',

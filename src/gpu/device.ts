@@ -4,6 +4,7 @@
  * Under Node a live device can keep the process alive: `dispose()` in `finally`, and a command ends with `process.exit(code)`.
  */
 import { AdapterError, EngineError } from '../errors.ts';
+import type { DeviceTraits } from '../plan.ts';
 import { chooseAdapter, describe, limitsOf, type AdapterOptions, type AdapterSummary } from './adapter.ts';
 import { lostError, toEngineError, type Loss, type Watched } from './faults.ts';
 import { messageOf, underNode } from './node.ts';
@@ -31,6 +32,15 @@ export interface Gpu extends Watched {
   check(): void;
   /** Destroys an owned device with all its buffers, lets go of an injected one. Twice is once. */
   dispose(): void;
+}
+
+/**
+ * What plans may take for granted on this device. Quads are used only where they have been measured to pay and consecutive invocations are known
+ * to form them, which WGSL does not promise: on software adapters with subgroups of four.
+ */
+export function traitsOf({ device, info }: Gpu): DeviceTraits {
+  const [least, most] = info.subgroupSize ?? [0, 0];
+  return { quads: info.software && device.features.has('subgroups') && least === 4 && most === 4 };
 }
 
 const DEVICE = { label: 'device' };

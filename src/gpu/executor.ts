@@ -31,6 +31,15 @@ export interface ExecutorStats {
   readonly bufferBytes: number;
 }
 
+/** The bits of the NaN that `poison` fills a slot with: each slot has its own, so that a NaN tells where it came from. */
+export const poisonBits = (slot: number): number => 0x7fc00001 + slot;
+
+/** How a plan is run, for checks; the results are the same. */
+export interface ExecutorOptions {
+  /** Workgroups in the first dimension before what exceeds them goes to the second. Default: as many as the device allows. */
+  readonly foldAt?: number;
+}
+
 /** A plan on a device, ready to run. */
 export class Executor {
   readonly #slots: GPUBuffer[] = [];
@@ -50,6 +59,7 @@ export class Executor {
     readonly plan: Plan,
     readonly store: ParameterStore,
     readonly ownsStore: boolean,
+    readonly options: ExecutorOptions,
   ) {}
 
   /**
@@ -57,10 +67,15 @@ export class Executor {
    * @param parameters values by name, or a store that other executors of the same network share (which then outlives this one)
    * @throws LimitError if the adapter's limits do not allow a tensor; OutOfMemoryError; ShaderError; InputError for missing parameters.
    */
-  static async create(gpu: Gpu, plan: Plan, parameters: ReadonlyMap<string, AnyTensor> | ParameterStore): Promise<Executor> {
+  static async create(
+    gpu: Gpu,
+    plan: Plan,
+    parameters: ReadonlyMap<string, AnyTensor> | ParameterStore,
+    options: ExecutorOptions = {},
+  ): Promise<Executor> {
     const started = performance.now();
     const shared = parameters instanceof ParameterStore;
-    const executor = new Executor(gpu, plan, shared ? parameters : new ParameterStore(gpu, parameters), !shared);
+    const executor = new Executor(gpu, plan, shared ? parameters : new ParameterStore(gpu, parameters), !shared, options);
     try {
       await executor.store.inTurn(() => executor.#build());
     } catch (error) {
@@ -86,6 +101,9 @@ export class Executor {
   async #build(): Promise<void> {
     const { gpu, plan, store } = this;
     gpu.check();
+    if (plan.traits.quads && !gpu.device.features.has('subgroups')) {
+      throw new InputError(`graph "${plan.name}": expected a device with subgroups for a plan made with quads, got ${gpu.info.name}. Compile with its own traits.`);
+    }
     this.#checkLimits();
     const tensors = Object.values(plan.tensors);
     const missing = new Set(tensors.filter((t) => t.kind === 'prepared' && !store.has(t.id)).map((t) => t.id));
@@ -200,7 +218,7 @@ export class Executor {
   #workgroups(step: Step, kernel: Kernel): [number, number] {
     const most = this.gpu.device.limits.maxComputeWorkgroupsPerDimension;
     const groups = Math.max(1, Math.ceil(step.invocations / kernel.entry.workgroupSize));
-    const rows = Math.ceil(groups / most);
+    const rows = Math.ceil(groups / (this.options.foldAt ?? most));
     if (rows > most) {
       throw new LimitError(
         `node "${step.node}": expected at most ${most}x${most} workgroups, got ${groups}. Use a smaller batch or image.`,
@@ -265,7 +283,7 @@ export class Executor {
    * Call before setting inputs.
    */
   poison(): void {
-    for (const slot of this.#slots) this.gpu.device.queue.writeBuffer(slot, 0, new Uint32Array(slot.size / 4).fill(0x7fc00000));
+    this.#slots.forEach((buffer, slot) => this.gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(poisonBits(slot))));
     this.#state = 'ready';
   }
 
@@ -277,7 +295,7 @@ export class Executor {
     }
     if (this.#state === 'ready') throw new InputError('read: expected a forward pass before it. Call forward() first.');
     const ref = plan.values[name];
-    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], size(ref.shape)));
+    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], 0, size(ref.shape)));
     return ref.dtype === 'i32' ? { shape: ref.shape, data: new Int32Array(bytes) } : { shape: ref.shape, data: new Float32Array(bytes) };
   }
 
@@ -296,8 +314,15 @@ export class Executor {
     }
     if (this.#state !== 'backward') throw new InputError('gradient: expected a backward pass before it. Call backward() first.');
     const ref = plan.gradients[name];
-    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], size(ref.shape)));
+    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], 0, size(ref.shape)));
     return { shape: ref.shape, data: new Float32Array(bytes) };
+  }
+
+  /** The words that a plan's tensor binds beyond its own elements, by the tensor's id: no kernel may touch them. For checks. */
+  async readSlack(id: string): Promise<Uint32Array> {
+    const tensor = this.plan.tensors[id];
+    const own = size(tensor.shape);
+    return new Uint32Array(await this.#exclusively(() => this.#download(tensor, own, tensor.bytes / 4 - own)));
   }
 
   /** Frees every buffer this executor made, and its store if it made that. The device stays. */
@@ -309,13 +334,13 @@ export class Executor {
     if (this.ownsStore) this.store.dispose();
   }
 
-  async #download(tensor: PlanTensor, elements: number): Promise<ArrayBuffer> {
+  async #download(tensor: PlanTensor, first: number, elements: number): Promise<ArrayBuffer> {
     const { device } = this.gpu;
     const where = { label: `reading "${tensor.id}"`, node: tensor.node || undefined };
     const bytes = elements * 4;
     await withErrorScopes(this.gpu, where, () => {
       const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(this.#buffer(tensor.id), 0, this.#staging, 0, Math.max(4, bytes));
+      encoder.copyBufferToBuffer(this.#buffer(tensor.id), 4 * first, this.#staging, 0, Math.max(4, bytes));
       device.queue.submit([encoder.finish()]);
     });
     await untilLost(this.gpu, where, this.#staging.mapAsync(MapMode.READ, 0, Math.max(4, bytes)));

@@ -3,7 +3,7 @@
  * and what a step binds is held against them. Pipelines are compiled once per shader, entry point and set of constants.
  */
 import { WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
-import { EngineError, ShaderError } from '../errors.ts';
+import { ShaderError, ValidationError } from '../errors.ts';
 import { ShaderStage } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
 
@@ -225,13 +225,14 @@ export class KernelCache {
     if (known) return known;
     const { device } = this.gpu;
     const where = { label: `${info.name}.wgsl` };
-    let module: GPUShaderModule;
+    let module!: GPUShaderModule;
     try {
-      module = await withErrorScopes(this.gpu, where, () => device.createShaderModule({ label: where.label, code: info.source }));
+      await withErrorScopes(this.gpu, where, () => void (module = device.createShaderModule({ label: where.label, code: info.source })));
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-      const broken = device.createShaderModule({ code: info.source });
-      const first = (await broken.getCompilationInfo()).messages.find((message) => message.type === 'error');
+      if (!(error instanceof ValidationError)) throw error;
+      // Asked of the module that failed: a second one, made outside the scopes, would report its error to nobody in particular.
+      const { messages } = await untilLost(this.gpu, where, module.getCompilationInfo());
+      const first = messages.find((message) => message.type === 'error');
       throw first ? new ShaderError(caret(info, first)) : error;
     }
     this.#modules.set(info.source, module);

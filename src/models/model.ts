@@ -57,10 +57,20 @@ export async function loadModel(path: string): Promise<Model> {
   if (kind !== '.onnx') throw new InputError(`model: expected a file .onnx or .json, got "${path}". Convert the model to ONNX.`);
   const cardBytes = await readFile(beside(path, '.json')).catch(() => null);
   const card = cardBytes ? checkCard(parseJson(decode(cardBytes), 'card'), beside(path, '.json')) : {};
-  const { readFileSync } = await import('node:fs');
+  const { readFileSync, realpathSync } = await import('node:fs');
   const readExternal = (location: string): Uint8Array => {
-    // The importer has made sure that a location stays inside the model's folder.
-    return readFileSync(nodePath.join(nodePath.dirname(path), location));
+    // The importer has made sure that the location does not climb out of the model's folder; a link in it must not either.
+    const file = nodePath.join(nodePath.dirname(path), location);
+    try {
+      const inside = nodePath.relative(realpathSync(nodePath.dirname(path)), realpathSync(file));
+      if (inside.startsWith('..') || nodePath.isAbsolute(inside)) {
+        throw new FormatError(`onnx: expected external data inside the model's folder, got "${location}", a link to elsewhere. Copy the file there.`);
+      }
+      return readFileSync(file);
+    } catch (error) {
+      if (error instanceof FormatError) throw error;
+      throw new InputError(`onnx: expected external data in "${file}", got ${(error as NodeJS.ErrnoException).code}. Copy the file there.`);
+    }
   };
   return onnxModel(path, bytes, card, readExternal);
 }

@@ -3,35 +3,20 @@ import source from '../../shaders/avgpool2d.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op } from './op.ts';
-import { readWindow, requireRank, windowExtent, type WindowAttrs } from './window.ts';
+import { poolGeometry, readWindow, requireRank, windowExtent, type PoolAttrs } from './window.ts';
 
-export interface AvgPool2dAttrs extends WindowAttrs {
-  readonly kernel: readonly [number, number];
+export interface AvgPool2dAttrs extends PoolAttrs {
   readonly ceilMode: boolean;
   /** Divide by the places inside the padded input rather than inside the input. */
   readonly countIncludePad: boolean;
 }
 
-function geometry(x: Shape, y: Shape, a: AvgPool2dAttrs): Record<string, number> {
-  return {
-    planes: x[0] * x[1],
-    inputHeight: x[2],
-    inputWidth: x[3],
-    outputHeight: y[2],
-    outputWidth: y[3],
-    kernelHeight: a.kernel[0],
-    kernelWidth: a.kernel[1],
-    strideHeight: a.stride[0],
-    strideWidth: a.stride[1],
-    padTop: a.pad[0],
-    padLeft: a.pad[1],
-    padBottom: a.pad[2],
-    padRight: a.pad[3],
-    dilationHeight: a.dilation[0],
-    dilationWidth: a.dilation[1],
-    countIncludePad: a.countIncludePad ? 1 : 0,
-  };
-}
+const geometry = (x: Shape, y: Shape, a: AvgPool2dAttrs): Record<string, number> => ({
+  ...poolGeometry(x, y, a),
+  padBottom: a.pad[2],
+  padRight: a.pad[3],
+  countIncludePad: a.countIncludePad ? 1 : 0,
+});
 
 export const avgpool2d: Op<AvgPool2dAttrs> = {
   name: 'avgpool2d',

@@ -7,6 +7,7 @@
 import direct from '../../shaders/conv2d.wgsl' with { type: 'text' };
 import tile from '../../shaders/conv2d_tile.wgsl' with { type: 'text' };
 import weight from '../../shaders/conv2d_weight.wgsl' with { type: 'text' };
+import quad from '../../shaders/conv2d_quad.wgsl' with { type: 'text' };
 import pack from '../../shaders/pack.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
@@ -89,14 +90,24 @@ interface Variant {
 
 const DIRECT: Variant = { shader: 'conv2d', entry: 'direct', pixels: 1, outputs: 1 };
 const WIDE: Variant = { shader: 'conv2d_tile', entry: 'tile8x16', pixels: 8, outputs: 16 };
+const QUAD: Variant = { shader: 'conv2d_quad', entry: 'quad8x16', pixels: 8, outputs: 16 };
 const NARROW: Variant = { shader: 'conv2d_tile', entry: 'tile8x4', pixels: 8, outputs: 4 };
 const POINT: Variant = { shader: 'conv2d_tile', entry: 'tile1x16', pixels: 1, outputs: 16 };
 
+/** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
+const QUAD_PIXELS = 64;
+
 /** The kernel that wastes least on a shape. Few variants: each one that a network uses is a pipeline to compile. */
-function chooseVariant(pixels: number, outputs: number): Variant {
+function chooseVariant(pixels: number, outputs: number, quads: boolean): Variant {
   if (outputs === 1) return DIRECT;
   if (outputs <= 8) return NARROW;
-  return pixels <= 4 ? POINT : WIDE;
+  if (pixels <= 4) return POINT;
+  return quads && pixels >= QUAD_PIXELS ? QUAD : WIDE;
+}
+
+/** Invocations for one tile of output channels; whole quads where they share weights. */
+function lanes(variant: Variant, pixels: number): number {
+  return variant === QUAD ? Math.ceil(pixels / (4 * variant.pixels)) * 4 : Math.ceil(pixels / variant.pixels);
 }
 
 /** Emits one dispatch of the convolution family: `y = x * w (+ b)` over rows x columns. */
@@ -112,7 +123,7 @@ function convolve(
   const batch = bind.x.shape[0];
   const pixels = batch * rows.grid * columns.grid;
   if (pixels === 0) return;
-  const variant = chooseVariant(pixels, outputs);
+  const variant = chooseVariant(pixels, outputs, c.traits.quads);
   const tiles = Math.ceil(outputs / variant.outputs);
   const outputsPadded = tiles * variant.outputs;
   const packed = packWeights(c, rows, columns, channels, outputsPadded);
@@ -146,7 +157,7 @@ function convolve(
       biased: bind.b ? 1 : 0,
     },
     bind: { x: bind.x, w: packed, b: bind.b ?? packed, y: bind.y },
-    invocations: Math.ceil(pixels / variant.pixels) * tiles * groups,
+    invocations: lanes(variant, pixels) * tiles * groups,
   });
 }
 
@@ -270,7 +281,7 @@ function addUp(c: EmitContext<unknown>, x: TensorRef, y: TensorRef, geometry: Su
 
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
-  shaders: { conv2d: direct, conv2d_tile: tile, conv2d_weight: weight, pack, sum },
+  shaders: { conv2d: direct, conv2d_tile: tile, conv2d_quad: quad, conv2d_weight: weight, pack, sum },
   inputs: [2, 3],
   outputs: [1, 1],
   attrs(given, fail) {

@@ -3,10 +3,9 @@ import source from '../../shaders/maxpool2d.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op, StorageType, TensorRef } from './op.ts';
-import { readWindow, requireRank, windowExtent, type WindowAttrs } from './window.ts';
+import { poolGeometry, readWindow, requireRank, windowExtent, type PoolAttrs } from './window.ts';
 
-export interface MaxPool2dAttrs extends WindowAttrs {
-  readonly kernel: readonly [number, number];
+export interface MaxPool2dAttrs extends PoolAttrs {
   readonly ceilMode: boolean;
   /** How `indices` counts within a plane: row by row, or column by column (ONNX storage_order 1). */
   readonly indexOrder: 'row' | 'column';
@@ -17,24 +16,10 @@ function switchBits(kernel: readonly [number, number]): 8 | 32 {
   return kernel[0] * kernel[1] < 255 ? 8 : 32;
 }
 
-function geometry(x: Shape, y: Shape, a: MaxPool2dAttrs): Record<string, number> {
-  return {
-    planes: x[0] * x[1],
-    inputHeight: x[2],
-    inputWidth: x[3],
-    outputHeight: y[2],
-    outputWidth: y[3],
-    kernelHeight: a.kernel[0],
-    kernelWidth: a.kernel[1],
-    strideHeight: a.stride[0],
-    strideWidth: a.stride[1],
-    padTop: a.pad[0],
-    padLeft: a.pad[1],
-    dilationHeight: a.dilation[0],
-    dilationWidth: a.dilation[1],
-    columnMajor: a.indexOrder === 'column' ? 1 : 0,
-  };
-}
+const geometry = (x: Shape, y: Shape, a: MaxPool2dAttrs): Record<string, number> => ({
+  ...poolGeometry(x, y, a),
+  columnMajor: a.indexOrder === 'column' ? 1 : 0,
+});
 
 export const maxpool2d: Op<MaxPool2dAttrs> = {
   name: 'maxpool2d',

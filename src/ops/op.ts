@@ -25,6 +25,14 @@ export interface TensorRef {
 }
 
 /**
+ * What a plan may take for granted about the device it will run on. Plain data: a plan says what it was made for.
+ */
+export interface DeviceTraits {
+  /** Four consecutive invocations of a workgroup form a quad of one subgroup, and broadcasting within it costs less than a load. */
+  readonly quads: boolean;
+}
+
+/**
  * One dispatch, as an op states it.
  * `bind` maps every WGSL variable that the entry point uses to a tensor, by the variable's own name.
  * `geometry` fills the fields of the shader's uniform block, by field name.
@@ -53,6 +61,7 @@ export interface EmitContext<A> {
   readonly y: readonly TensorRef[];
   /** True when the plan trains: dropout draws a mask. */
   readonly training: boolean;
+  readonly traits: DeviceTraits;
   /** A tensor that lives only between steps of this node. */
   scratch(name: string, shape: Shape, dtype?: StorageType): TensorRef;
   /**

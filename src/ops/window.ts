@@ -2,6 +2,7 @@
  * Sliding-window geometry shared by convolution and pooling.
  */
 import type { AttrReader } from './attrs.ts';
+import type { Shape } from '../tensor.ts';
 import type { Fail } from './op.ts';
 
 /** Stride, padding and dilation of a 2-D window. `pad` is [top, left, bottom, right]. */
@@ -9,6 +10,11 @@ export interface WindowAttrs {
   readonly stride: readonly [number, number];
   readonly pad: readonly [number, number, number, number];
   readonly dilation: readonly [number, number];
+}
+
+/** A pooling window. */
+export interface PoolAttrs extends WindowAttrs {
+  readonly kernel: readonly [number, number];
 }
 
 export function readWindow(read: AttrReader): WindowAttrs {
@@ -48,4 +54,23 @@ export function windowExtent(
 /** Fails unless `shape` has `rank` extents. */
 export function requireRank(what: string, shape: readonly number[], rank: number, fail: Fail): void {
   if (shape.length !== rank) fail(`expected ${what} of rank ${rank}, got [${shape.join(', ')}].`);
+}
+
+/** The fields that the uniform blocks of all pooling shaders share; x and y are [N, C, H, W]. */
+export function poolGeometry(x: Shape, y: Shape, { kernel, stride, pad, dilation }: PoolAttrs): Record<string, number> {
+  return {
+    planes: x[0] * x[1],
+    inputHeight: x[2],
+    inputWidth: x[3],
+    outputHeight: y[2],
+    outputWidth: y[3],
+    kernelHeight: kernel[0],
+    kernelWidth: kernel[1],
+    strideHeight: stride[0],
+    strideWidth: stride[1],
+    padTop: pad[0],
+    padLeft: pad[1],
+    dilationHeight: dilation[0],
+    dilationWidth: dilation[1],
+  };
 }

@@ -5,8 +5,19 @@
 import type { Attrs } from '../ops/op.ts';
 import type { Shape } from '../tensor.ts';
 
-/** How an input is filled. `ties` draws from {-1, 0, 1}, so that maxima tie and zeros occur; `labels` draws classes below `classes`. */
-export type Filling = 'normal' | 'positive' | 'ties' | { readonly classes: number } | { readonly constant: number };
+/**
+ * How an input is filled. `ties` draws from {-1, 0, 1}, so that maxima tie and zeros occur; `gaps` is the same with a NaN here and there; `scale`
+ * is normal times a factor. Integers: `classes` draws below a number, `labels` repeats a list.
+ */
+export type Filling =
+  | 'normal'
+  | 'positive'
+  | 'ties'
+  | 'gaps'
+  | { readonly scale: number }
+  | { readonly constant: number }
+  | { readonly classes: number }
+  | { readonly labels: readonly number[] };
 
 export interface OpCase {
   readonly op: string;
@@ -19,7 +30,12 @@ export interface OpCase {
   /** Inputs with respect to which y is linear: the adjoint identity must hold. */
   readonly linearIn?: readonly number[];
   readonly training?: boolean;
-  /** In the short list that `doctor` runs: together these reach every entry point of every shader. */
+  /** No backward pass: some kernels run only where none follows. */
+  readonly forwardOnly?: boolean;
+  /**
+   * In the short list that `doctor` runs. Together these reach every entry point of every shader and every branch in it; each entry point in more
+   * workgroups than the check puts in a row, and the check says when a kernel writes behind the end of a tensor.
+   */
   readonly essential?: boolean;
 }
 
@@ -36,11 +52,11 @@ const one = (op: string, x: Shape, attrs: Attrs = {}, extra: Partial<OpCase> = {
 
 const CONVOLUTIONS: readonly OpCase[] = [
   conv([1, 1, 1, 1], [1, 1, 1, 1], {}),
-  conv([1, 3, 7, 5], [4, 3, 3, 3], { pad: [1, 1, 1, 1] }, { essential: true }),
+  conv([1, 3, 7, 5], [4, 3, 3, 3], { pad: [1, 1, 1, 1] }),
   conv([2, 3, 8, 9], [5, 3, 3, 2], { pad: [0, 1, 2, 0] }),
-  conv([1, 3, 23, 19], [8, 3, 7, 7], { stride: [2, 2], pad: [3, 3, 3, 3] }, { essential: true }),
+  conv([1, 3, 23, 19], [8, 3, 7, 7], { stride: [2, 2], pad: [3, 3, 3, 3] }),
   conv([1, 3, 35, 31], [7, 3, 11, 11], { stride: [4, 4] }),
-  conv([1, 4, 9, 9], [6, 4, 1, 1], {}, { essential: true }),
+  conv([1, 4, 9, 9], [6, 4, 1, 1], {}),
   conv([3, 17, 5, 3], [13, 17, 1, 1], { stride: [2, 1] }),
   conv([2, 16, 13, 13], [32, 16, 3, 3], { pad: [1, 1, 1, 1] }, { essential: true }),
   conv([1, 64, 7, 7], [40, 64, 3, 3], { pad: [1, 1, 1, 1] }),
@@ -48,8 +64,8 @@ const CONVOLUTIONS: readonly OpCase[] = [
   conv([1, 5, 11, 13], [7, 5, 3, 3], { dilation: [2, 3], pad: [2, 3, 2, 3] }),
   conv([1, 5, 12, 13], [7, 5, 3, 2], { dilation: [2, 2], stride: [2, 3], pad: [1, 0, 2, 1] }),
   conv([1, 2, 12, 13], [3, 2, 4, 3], { dilation: [3, 2], stride: [2, 4], pad: [4, 0, 3, 1] }),
-  conv([2, 6, 7, 7], [9, 2, 3, 3], { groups: 3, pad: [1, 1, 1, 1] }, { essential: true }),
-  conv([1, 8, 9, 7], [8, 1, 3, 3], { groups: 8, pad: [1, 1, 1, 1], stride: [2, 2] }, { essential: true }),
+  conv([2, 6, 7, 7], [9, 2, 3, 3], { groups: 3, pad: [1, 1, 1, 1] }),
+  conv([1, 8, 9, 7], [8, 1, 3, 3], { groups: 8, pad: [1, 1, 1, 1], stride: [2, 2] }),
   conv([1, 6, 9, 7], [12, 1, 5, 5], { groups: 6, pad: [2, 2, 2, 2] }),
   conv([1, 40, 6, 6], [24, 20, 3, 3], { groups: 2, pad: [1, 1, 1, 1] }),
   conv([1, 2, 3, 2], [3, 2, 5, 5], { pad: [2, 2, 2, 3] }),
@@ -58,41 +74,64 @@ const CONVOLUTIONS: readonly OpCase[] = [
   conv([1, 2, 10, 10], [3, 2, 2, 2], { stride: [3, 3] }),
   conv([1, 2, 5, 5], [3, 2, 3, 3], { pad: [4, 4, 4, 4] }),
   conv([5, 7, 4, 1], [11, 7, 4, 1], {}),
-  conv([1, 33, 1, 1], [17, 33, 1, 1], {}, { essential: true }),
+  conv([1, 33, 1, 1], [17, 33, 1, 1], {}),
   conv([1, 130, 6, 5], [17, 130, 1, 3], {}),
+  // One for each kernel that has a choice to make: asymmetric, in groups, over several spans of channels, in several rows of workgroups.
+  conv([2, 3, 17, 13], [5, 3, 3, 2], { pad: [1, 0, 2, 1], dilation: [1, 2] }, { essential: true }),
+  conv([1, 6, 19, 16], [10, 3, 3, 3], { groups: 2, pad: [0, 2, 1, 0], stride: [2, 3], dilation: [2, 1] }, { essential: true }),
+  conv([2, 9, 12, 10], [9, 1, 3, 3], { groups: 9, pad: [1, 1, 0, 2], stride: [2, 3] }, { essential: true }),
+  conv([2, 3, 8, 7], [1, 3, 2, 3], { pad: [0, 1, 1, 0] }, { essential: true }),
+  conv([2, 140, 4, 5], [42, 70, 2, 1], { groups: 2, pad: [1, 0, 0, 0] }, { essential: true }),
+  conv([1, 140, 2, 1], [526, 70, 2, 2], { groups: 2, pad: [1, 1, 0, 0] }, { essential: true }),
+  conv([1, 70, 5, 4], [6, 70, 1, 2], { pad: [0, 1, 1, 0] }, { essential: true }),
+  conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }, { essential: true }),
   { op: 'conv2d', attrs: { pad: [1, 1, 1, 1] }, inputs: [[2, 3, 5, 6], [4, 3, 3, 3]], linearIn: [0, 1] },
   { op: 'conv2d', attrs: { stride: [2, 1], groups: 2 }, inputs: [[2, 4, 6, 6], [6, 2, 3, 3], [6]], linearIn: [0, 1], essential: true },
 ];
 
 const POOLS: readonly OpCase[] = [
   one('maxpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
-  one('maxpool2d', [2, 3, 7, 5], { kernel: [2, 2], stride: [2, 2] }, { essential: true }),
-  one('maxpool2d', [1, 4, 13, 11], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { fill: ['ties'], essential: true }),
+  one('maxpool2d', [2, 3, 7, 5], { kernel: [2, 2], stride: [2, 2] }),
+  one('maxpool2d', [1, 4, 13, 11], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { fill: ['ties'] }),
   one('maxpool2d', [1, 5, 8, 9], { kernel: [3, 2], pad: [1, 0, 2, 1] }, { fill: ['ties'] }),
   one('maxpool2d', [1, 3, 9, 9], { kernel: [3, 3], pad: [1, 1, 1, 1] }),
   one('maxpool2d', [2, 2, 11, 10], { kernel: [3, 3], dilation: [2, 3], stride: [1, 2], pad: [2, 3, 2, 3] }, { fill: ['ties'] }),
   one('maxpool2d', [1, 2, 20, 19], { kernel: [17, 16] }, { fill: ['ties'], essential: true }),
   one('maxpool2d', [1, 7, 6, 6], { kernel: [2, 2], stride: [3, 3] }),
+  one('maxpool2d', [2, 5, 15, 13], { kernel: [3, 2], pad: [2, 1, 1, 0], dilation: [1, 2] }, { fill: ['gaps'], essential: true }),
+  one('maxpool2d', [1, 9, 13, 14], { kernel: [12, 13], stride: [1, 2], pad: [0, 1, 1, 0] }, { essential: true }),
+  one('maxpool2d', [1, 3, 11, 10], { kernel: [2, 3], stride: [3, 2], dilation: [2, 1], pad: [3, 0, 2, 1], ceilMode: true }, { fill: ['ties'], essential: true }),
+  one('maxpool2d', [2, 2, 5, 4], { kernel: [2, 2], stride: [2, 2], pad: [3, 3, 3, 3], indexOrder: 'column' }, { fill: ['ties'], essential: true }),
+  one('maxpool2d', [2, 3, 8, 7], { kernel: [3, 2], stride: [1, 2], pad: [1, 0, 1, 1] }, { fill: ['gaps'], forwardOnly: true, essential: true }),
   one('maxpool2d', [1, 3, 5, 5], { kernel: [1, 1] }, { fill: [{ constant: 0 }] }),
   one('maxpool2d', [1, 3, 6, 5], { kernel: [3, 3] }, { fill: [{ constant: 0 }] }),
   one('avgpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
-  one('avgpool2d', [2, 3, 7, 7], { kernel: [7, 7] }, { linearIn: [0], essential: true }),
+  one('avgpool2d', [2, 3, 7, 7], { kernel: [7, 7] }, { linearIn: [0] }),
   one('avgpool2d', [1, 3, 9, 8], { kernel: [3, 2], stride: [2, 2], pad: [1, 0, 1, 1] }, { linearIn: [0] }),
   one('avgpool2d', [1, 3, 9, 8], { kernel: [3, 3], stride: [2, 2], pad: [1, 1, 1, 1], countIncludePad: true }, { linearIn: [0] }),
   one('avgpool2d', [1, 2, 6, 8], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { linearIn: [0] }),
   one('avgpool2d', [1, 2, 6, 8], { kernel: [3, 3], stride: [2, 2], pad: [1, 1, 0, 1], ceilMode: true, countIncludePad: true }, { linearIn: [0] }),
   one('avgpool2d', [1, 2, 9, 9], { kernel: [2, 3], dilation: [3, 2], pad: [1, 1, 1, 1] }, { linearIn: [0] }),
-  one('globalavgpool', [2, 5, 7, 3], {}, { linearIn: [0], essential: true }),
+  one('avgpool2d', [2, 3, 10, 9], { kernel: [3, 2], pad: [2, 0, 1, 1], dilation: [1, 2] }, { linearIn: [0], essential: true }),
+  one('avgpool2d', [1, 2, 12, 11], { kernel: [2, 3], stride: [3, 2], dilation: [3, 1], pad: [1, 2, 2, 1], ceilMode: true, countIncludePad: true }, { linearIn: [0], essential: true }),
+  one('avgpool2d', [2, 3, 8, 9], { kernel: [3, 2], stride: [2, 2], dilation: [3, 3], pad: [1, 2, 0, 3], ceilMode: true }, { linearIn: [0], essential: true }),
+  one('globalavgpool', [2, 5, 7, 3], {}, { linearIn: [0] }),
+  one('globalavgpool', [3, 67, 2, 1], {}, { linearIn: [0], essential: true }),
+  one('globalmaxpool', [3, 67, 1, 3], {}, { fill: ['gaps'], essential: true }),
+  one('globalmaxpool', [2, 67, 3], {}, { fill: ['ties'], forwardOnly: true, essential: true }),
   one('globalavgpool', [1, 1, 1, 1]),
-  one('globalmaxpool', [2, 5, 7, 3], {}, { fill: ['ties'], essential: true }),
+  one('globalmaxpool', [2, 5, 7, 3], {}, { fill: ['ties'] }),
   one('globalmaxpool', [3, 2, 4]),
 ];
 
 const LINEAR: readonly OpCase[] = [
   { op: 'linear', inputs: [[1, 1], [1, 1], [1]], parameters: [1, 2], linearIn: [0, 1] },
-  { op: 'linear', inputs: [[1, 100], [37, 100], [37]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[1, 100], [37, 100], [37]], parameters: [1, 2], linearIn: [0, 1] },
   { op: 'linear', inputs: [[1, 1024], [129, 1024], [129]], parameters: [1, 2], linearIn: [0, 1] },
   { op: 'linear', inputs: [[33, 65], [17, 65], [17]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[1, 103], [262, 103], [262]], attrs: { alpha: 0.7, beta: 1.5 }, parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[10, 5], [10, 12], [5, 1]], attrs: { transA: true, transB: false, beta: -1.5 }, linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[1, 6], [8, 6]], linearIn: [0, 1], essential: true },
   { op: 'linear', inputs: [[5, 7], [3, 7]], linearIn: [0, 1] },
   { op: 'linear', inputs: [[5, 7], [7, 3], [3]], attrs: { transB: false, alpha: 0.5, beta: 2 }, linearIn: [0, 1] },
   { op: 'linear', inputs: [[7, 5], [7, 3], []], attrs: { transA: true, transB: false }, linearIn: [0, 1] },
@@ -104,24 +143,33 @@ const LINEAR: readonly OpCase[] = [
 const POINTWISE: readonly OpCase[] = [
   one('relu', [1]),
   one('relu', [2, 3, 5, 7], {}, { fill: ['ties'], essential: true }),
-  one('clip', [3, 7, 5], { min: -0.5, max: 0.5 }, { essential: true }),
-  one('clip', [3, 7], { min: 0 }),
-  one('clip', [37], { max: 0.25 }),
+  one('relu', [37], {}, { fill: ['gaps'], essential: true }),
+  one('clip', [3, 7, 10], { min: -0.5, max: 0.5 }, { essential: true }),
+  one('clip', [3, 7], { min: 0 }, { fill: ['gaps'], essential: true }),
+  one('clip', [37], { max: 1 }, { fill: ['gaps'], essential: true }),
   one('clip', [5]),
-  one('lrn', [1, 7, 3, 5], { size: 5, alpha: 1e-4, beta: 0.75 }, { essential: true }),
+  one('lrn', [1, 7, 3, 5], { size: 5, alpha: 1e-4, beta: 0.75 }),
   one('lrn', [2, 6, 3, 2], { size: 4, alpha: 0.5, beta: 0.5, bias: 2 }),
   one('lrn', [1, 3, 4, 4], { size: 9, alpha: 0.3, beta: 1.25 }),
   one('lrn', [2, 8, 3, 3], { size: 3, alpha: 0.7, beta: 0.6 }),
+  one('lrn', [2, 7, 3, 5], { size: 4, alpha: 0.5, beta: 0.75, bias: 0.5 }, { essential: true }),
+  one('lrn', [1, 5, 7], { size: 3, alpha: 0.7, beta: 0.6 }, { fill: ['gaps'], essential: true }),
+  one('lrn', [1, 5, 3], { size: 2, alpha: 0.7, beta: 1.5 }, { essential: true }),
+  one('lrn', [1, 4, 3], { size: 3, alpha: 0.7, beta: 1.25 }, { essential: true }),
+  one('lrn', [1, 4, 3], { size: 3, alpha: 0.7, beta: 2 }, { essential: true }),
   { op: 'batchnorm', inputs: [[2, 5, 3, 4], [5], [5], [5], [5]], fill: [, , , , 'positive'], parameters: [1, 2, 3, 4], essential: true },
+  { op: 'batchnorm', attrs: { epsilon: 0.3 }, inputs: [[1, 197], [197], [197], [197], [197]], fill: [, , , , 'positive'], parameters: [1, 2, 3, 4], essential: true },
   { op: 'batchnorm', attrs: { epsilon: 1e-2 }, inputs: [[7, 3], [3], [3], [3], [3]], fill: [, , , , 'positive'] },
-  { op: 'add', inputs: [[2, 3, 4, 5], [2, 3, 4, 5]], linearIn: [0, 1], essential: true },
-  { op: 'add', inputs: [[2, 3, 4, 5], [3, 1, 1]], linearIn: [0, 1], essential: true },
+  { op: 'add', inputs: [[2, 3, 5, 5], [2, 3, 5, 5]], linearIn: [0, 1], essential: true },
+  { op: 'add', inputs: [[2, 3, 4, 5], [3, 1, 1]], linearIn: [0, 1] },
+  { op: 'add', inputs: [[2, 3, 2, 1, 3, 1, 2, 3], [3, 1, 3, 1, 2, 1, 3]], linearIn: [0, 1], essential: true },
   { op: 'add', inputs: [[1, 3, 1, 5], [2, 1, 4, 1]], linearIn: [0, 1] },
   { op: 'add', inputs: [[], [3, 2]], linearIn: [0, 1] },
-  { op: 'mul', inputs: [[2, 3, 4, 5], [2, 3, 4, 5]], linearIn: [0, 1], essential: true },
-  { op: 'mul', inputs: [[2, 3, 4, 5], [1, 3, 1, 1]], linearIn: [0, 1], essential: true },
+  { op: 'mul', inputs: [[2, 3, 5, 5], [2, 3, 5, 5]], linearIn: [0, 1], essential: true },
+  { op: 'mul', inputs: [[2, 3, 4, 5], [1, 3, 1, 1]], linearIn: [0, 1] },
+  { op: 'mul', inputs: [[1, 3, 2, 3, 1, 2, 3, 2], [2, 1, 2, 1, 3, 2, 1, 2]], linearIn: [0, 1], essential: true },
   { op: 'mul', inputs: [[4, 1, 3], [5, 1]], linearIn: [0, 1] },
-  one('dropout', [3, 41], { ratio: 0.4 }, { training: true, linearIn: [0], essential: true }),
+  one('dropout', [3, 67], { ratio: 0.4 }, { training: true, linearIn: [0], essential: true }),
   one('dropout', [3, 41], { ratio: 0.4 }, { linearIn: [0] }),
   one('dropout', [41], { ratio: 0 }, { training: true, linearIn: [0] }),
 ];
@@ -130,7 +178,8 @@ const SHAPES: readonly OpCase[] = [
   { op: 'concat', attrs: { axis: 1 }, inputs: [[2, 3, 4, 5], [2, 1, 4, 5], [2, 7, 4, 5]], linearIn: [0, 1, 2], essential: true },
   { op: 'concat', attrs: { axis: -1 }, inputs: [[2, 3], [2, 5]], linearIn: [0, 1] },
   { op: 'concat', attrs: { axis: 0 }, inputs: [[3], [1]], linearIn: [0, 1] },
-  one('pad', [2, 3, 4, 5], { before: [0, 1, 2, 0], after: [1, 0, 1, 3] }, { linearIn: [0], essential: true }),
+  one('pad', [2, 3, 4, 5], { before: [0, 1, 2, 0], after: [1, 0, 1, 3] }, { linearIn: [0] }),
+  one('pad', [2, 1, 3, 2, 3, 2, 1, 2], { before: [1, 0, 1, 0, 2, 0, 2, 1], after: [0, 2, 0, 1, 0, 1, 0, 1], value: 1.5 }, { linearIn: [0], essential: true }),
   one('pad', [3, 2], { before: [0, 0], after: [2, 1], value: 1.5 }, {}),
   one('reshape', [2, 3, 4], { shape: [0, -1] }, { linearIn: [0] }),
   one('flatten', [2, 3, 4, 1], {}, { linearIn: [0] }),
@@ -138,25 +187,36 @@ const SHAPES: readonly OpCase[] = [
 ];
 
 const PROBABILITIES: readonly OpCase[] = [
-  one('softmax', [3, 10], {}, { essential: true }),
+  one('softmax', [3, 10]),
+  one('softmax', [67, 7, 3], { axis: 1 }, { essential: true }),
+  one('softmax', [21, 10], {}, { fill: [{ scale: 1000 }], essential: true }),
+  one('softmax', [4, 3], {}, { fill: ['gaps'], essential: true }),
   one('softmax', [2, 5, 3, 2], { axis: 1 }),
   one('softmax', [1, 1000]),
   one('softmax', [4, 1]),
-  one('logsoftmax', [3, 10], {}, { essential: true }),
+  one('logsoftmax', [3, 10]),
+  one('logsoftmax', [67, 7, 3], { axis: 1 }, { essential: true }),
+  one('logsoftmax', [31, 7], {}, { fill: [{ scale: 1000 }], essential: true }),
+  one('logsoftmax', [4, 3], {}, { fill: ['gaps'], essential: true }),
   one('logsoftmax', [2, 5, 3], { axis: 1 }),
-  { op: 'crossentropy', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }], essential: true },
+  { op: 'crossentropy', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }] },
+  { op: 'crossentropy', inputs: [[197, 4], [197]], fill: ['normal', { labels: [0, 3, 1] }], essential: true },
+  { op: 'crossentropy', attrs: { reduction: 'none' }, inputs: [[7, 5], [7]], fill: [{ scale: 100 }, { labels: [4, 0, 2] }], essential: true },
   { op: 'crossentropy', attrs: { reduction: 'sum' }, inputs: [[3, 4], [3]], fill: ['normal', { classes: 4 }] },
   { op: 'crossentropy', attrs: { reduction: 'none' }, inputs: [[5, 6], [5]], fill: ['normal', { classes: 6 }] },
-  { op: 'nll', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }], essential: true },
-  { op: 'nll', attrs: { reduction: 'none' }, inputs: [[7, 3], [7]], fill: ['normal', { classes: 3 }] },
-  { op: 'momentum', attrs: { alpha: 0.9, beta: 0.7, normCoefficient: 0.01 }, inputs: [[], [], [33], [33], [33]], fill: [{ constant: 0.1 }, { classes: 3 }], essential: true },
+  { op: 'nll', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }] },
+  { op: 'nll', inputs: [[197, 4], [197]], fill: ['normal', { labels: [0, 3, 1] }], essential: true },
+  { op: 'nll', attrs: { reduction: 'none' }, inputs: [[7, 3], [7]], fill: ['normal', { classes: 3 }], essential: true },
+  { op: 'momentum', attrs: { alpha: 0.9, beta: 0.7, normCoefficient: 0.01 }, inputs: [[], [], [33], [33], [33]], fill: [{ constant: 0.1 }, { classes: 3 }] },
+  { op: 'momentum', attrs: { alpha: 0.9, beta: 0.7, normCoefficient: 0.01 }, inputs: [[], [], [197], [197], [197]], fill: [{ constant: 0.1 }, { labels: [1] }], essential: true },
+  { op: 'momentum', attrs: { mode: 'nesterov', beta: 0.3 }, inputs: [[], [], [5], [5], [5]], fill: [{ constant: 0.1 }, { labels: [0] }], essential: true },
   { op: 'momentum', attrs: { mode: 'nesterov' }, inputs: [[], [], [5], [5], [5]], fill: [{ constant: 0.1 }, { classes: 1 }] },
 ];
 
 export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES];
 
 /** A case on one line: `conv2d 1x3x7x5 4x3x3x3 4 {"pad":[1,1,1,1]}`. */
-export function describeCase({ op, attrs, inputs, training }: OpCase): string {
+export function describeCase({ op, attrs, inputs, training, forwardOnly }: OpCase): string {
   const shapes = inputs.map((shape) => (shape.length > 0 ? shape.join('x') : 'scalar')).join(' ');
-  return `${op} ${shapes}${attrs && Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : ''}${training ? ' training' : ''}`;
+  return `${op} ${shapes}${attrs && Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : ''}${training ? ' training' : ''}${forwardOnly ? ' forward only' : ''}`;
 }

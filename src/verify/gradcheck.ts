@@ -5,7 +5,7 @@
  * input or a pooling window nearer to a tie than rounding may fall on either side; those decisions are found, counted, and the gradient is
  * compared with f64 on the branch the GPU took as well as with pure f64.
  */
-import type { Gpu } from '../gpu/device.ts';
+import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor } from '../gpu/executor.ts';
 import { typeGraph, type Graph, type TypedGraph, type TypedNode } from '../graph.ts';
 import { compile } from '../plan.ts';
@@ -84,7 +84,7 @@ export async function gradcheck(
   const typed = typeGraph(graph);
   const [{ name: inputName }] = graph.inputs;
   const { target, seed, rule, wrt = [inputName] } = options;
-  const plan = compile(typed, { keepAll: true, target, wrt, rule, signals: 'all' });
+  const plan = compile(typed, { keepAll: true, target, wrt, rule, signals: 'all', traits: traitsOf(gpu) });
   const executor = await Executor.create(gpu, plan, parameters);
   const values = new Map<string, F64Tensor>();
   const signals = new Map<string, F64Tensor>();

@@ -2,11 +2,11 @@
  * Checks kernels one op at a time: the GPU's f32 against the f64 reference, forward and every adjoint, within the bound that rounding allows;
  * and for linear ops the adjoint identity. Buffers are filled with NaN before every run.
  */
-import type { Gpu } from '../gpu/device.ts';
-import { Executor } from '../gpu/executor.ts';
+import { traitsOf, type Gpu } from '../gpu/device.ts';
+import { Executor, poisonBits } from '../gpu/executor.ts';
 import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
 import { salt } from '../ops/dropout.ts';
-import { compile } from '../plan.ts';
+import { compile, type DeviceTraits, type Plan, type PlanTensor } from '../plan.ts';
 import { REFERENCE } from '../reference/index.ts';
 import type { Bounded, F64Tensor, ReferenceCall } from '../reference/types.ts';
 import { RULES, type Rule } from '../rule.ts';
@@ -68,16 +68,24 @@ function generate(shape: readonly number[], filling: Filling, seed: number): Any
   const next = uniform(seed);
   if (filling === 'positive') return { shape, data: fill(count, () => 0.5 + next()) };
   if (filling === 'ties') return { shape, data: fill(count, () => Math.floor(next() * 3) - 1) };
+  if (filling === 'gaps') return { shape, data: fill(count, () => (next() < 0.1 ? NaN : Math.floor(next() * 3) - 1)) };
+  if ('scale' in filling) {
+    const draw = normal(seed);
+    return { shape, data: fill(count, () => filling.scale * draw()) };
+  }
   if ('constant' in filling) return { shape, data: new Float32Array(count).fill(filling.constant) };
+  if ('labels' in filling) return { shape, data: Int32Array.from({ length: count }, (_, i) => filling.labels[i % filling.labels.length]) };
   return { shape, data: Int32Array.from({ length: count }, () => Math.floor(next() * filling.classes)) };
 }
+
+const holdsIntegers = (filling: Filling | undefined): boolean => typeof filling === 'object' && ('classes' in filling || 'labels' in filling);
 
 /** The graph of one op, whose inputs are x0, x1, ... and whose outputs y0, y1, ... */
 function caseGraph(c: OpCase, outputs: number): Graph {
   const spec = (shape: readonly number[], k: number) => ({
     name: `x${k}`,
     shape,
-    dtype: typeof c.fill?.[k] === 'object' && 'classes' in (c.fill[k] as object) ? ('i32' as const) : ('f32' as const),
+    dtype: holdsIntegers(c.fill?.[k]) ? ('i32' as const) : ('f32' as const),
   });
   const specs = c.inputs.map(spec);
   const isParameter = (k: number): boolean => c.parameters?.includes(k) ?? false;
@@ -93,43 +101,99 @@ function caseGraph(c: OpCase, outputs: number): Graph {
 
 const widen = (t: AnyTensor): F64Tensor => ({ shape: t.shape, data: Float64Array.from(t.data) });
 
-const DROPOUT_STATE = { seed: 7, iteration: 3 };
+const DROPOUT_STATE = { seed: 0x9e3779b9, iteration: 3 };
 
 /** The generator's state as the reference takes it; a case's node bears the op's name. */
 function randomOf(c: OpCase): ReferenceCall<unknown>['random'] {
   return c.training ? { ...DROPOUT_STATE, salt: salt(c.op) } : undefined;
 }
 
+/** A plan that checks a case. */
+interface CasePlan {
+  readonly plan: Plan;
+  /** The rule of its backward pass; undefined where the op has no adjoint. */
+  readonly rule: Rule | undefined;
+}
+
+/**
+ * The plans that check a case: one for each rule, made for a device of which nothing is known and, where that changes them, for one with the given
+ * traits.
+ */
+export function casePlans(c: OpCase, traits: DeviceTraits): CasePlan[] {
+  const typed = typeGraph(caseGraph(c, outputsOf(c)));
+  const wrt = c.forwardOnly ? [] : differentiableInputs(typed);
+  const rules = wrt.length === 0 ? [undefined] : c.op === 'relu' ? RULES : (['gradient'] as const);
+  return rules.flatMap((rule) => {
+    const options = { ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}), training: c.training };
+    const [plain, special] = [compile(typed, options), compile(typed, { ...options, traits })];
+    const steps = ({ forward, backward }: Plan): string => JSON.stringify([forward, backward]);
+    return steps(plain) === steps(special) ? [{ plan: plain, rule }] : [{ plan: plain, rule }, { plan: special, rule }];
+  });
+}
+
+/** Indices of the inputs that have an adjoint. */
+function differentiableInputs(typed: TypedGraph): number[] {
+  const [node] = typed.nodes;
+  return node.inputs.flatMap((name, k) => (node.definition.differentiable(k) && typed.values.get(name)!.dtype === 'f32' ? [k] : []));
+}
+
+/** The bytes of NaN behind each tensor of a case, which no kernel may write. */
+const GUARD = 256;
+
+/** Workgroups per row of a dispatch: few, so that what large tensors need, two dimensions of workgroups, is tried on small ones. */
+export const FOLD_AT = 2;
+
+/** The plan with each tensor in a slot of its own, with a guard behind it. */
+function guarded(plan: Plan): Plan {
+  const slots: number[] = [];
+  const apart = (tensor: PlanTensor): PlanTensor => {
+    if (tensor.slot < 0) return tensor;
+    const bytes = tensor.bytes + GUARD;
+    return { ...tensor, bytes, slot: slots.push(bytes) - 1 };
+  };
+  return { ...plan, tensors: Object.fromEntries(Object.entries(plan.tensors).map(([id, tensor]) => [id, apart(tensor)])), slots };
+}
+
+/** What was written behind the ends of tensors: nothing, in a correct kernel. */
+async function checkGuards(executor: Executor): Promise<Comparison[]> {
+  const { tensors, forward, backward } = executor.plan;
+  const bound = new Set([...forward, ...backward].flatMap((step) => Object.values(step.bind)));
+  const written: Comparison[] = [];
+  for (const id of bound) {
+    if (tensors[id].slot < 0) continue;
+    const slack = await executor.readSlack(id);
+    const at = slack.findIndex((word) => word !== poisonBits(tensors[id].slot));
+    if (at < 0) continue;
+    const place = size(tensors[id].shape) + at;
+    written.push({ what: `${id} behind its end`, elements: slack.length, worst: Infinity, at: place, got: new Float32Array(slack.buffer)[at], want: NaN, bound: 0 });
+  }
+  return written;
+}
+
 /** Runs one case on a device and compares everything it computes with the reference. */
 export async function checkCase(gpu: Gpu, c: OpCase): Promise<CaseReport> {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const tensors = new Map(c.inputs.map((shape, k) => [`x${k}`, generate(shape, c.fill?.[k] ?? 'normal', 1 + k)]));
-  const [node] = typed.nodes;
   const reference = REFERENCE[c.op];
-  const random = randomOf(c);
-  const call = { attrs: node.typedAttrs, x: c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!)), bounds: true, random };
+  const call = { attrs: typed.nodes[0].typedAttrs, x: c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!)), bounds: true, random: randomOf(c) };
   const want = reference.forward(call);
-  const wrt = c.inputs.flatMap((_, k) => (node.definition.differentiable(k) && typed.values.get(`x${k}`)!.dtype === 'f32' ? [k] : []));
   const comparisons: Comparison[] = [];
-
-  if (wrt.length === 0) {
-    const executor = await prepare(gpu, typed, tensors, c, undefined, []);
+  for (const { plan, rule } of casePlans(c, traitsOf(gpu))) {
+    const executor = await Executor.create(gpu, guarded(plan), tensors, { foldAt: FOLD_AT });
     try {
-      await executor.forward(inputsOf(executor, tensors));
+      executor.poison();
+      executor.setRandom(DROPOUT_STATE.seed, DROPOUT_STATE.iteration);
+      const inputs = Object.fromEntries(plan.inputs.map((name) => [name, tensors.get(name)!]));
+      const { shape } = plan.values.y0;
+      const seed: Tensor = { shape, data: fill(size(shape), normal(99)) };
+      if (rule) await executor.run(inputs, seed);
+      else await executor.forward(inputs);
       for (const [k, name] of typed.graph.outputs.entries()) comparisons.push(compare(name, (await executor.read(name)).data, want[k]));
-    } finally {
-      executor.dispose();
-    }
-  }
-  for (const rule of wrt.length > 0 ? (c.op === 'relu' ? RULES : (['gradient'] as const)) : []) {
-    const executor = await prepare(gpu, typed, tensors, c, rule, wrt);
-    try {
-      const seed: Tensor = { shape: executor.plan.values.y0.shape, data: fill(size(executor.plan.values.y0.shape), normal(99)) };
-      await executor.run(inputsOf(executor, tensors), seed);
-      for (const [k, name] of typed.graph.outputs.entries()) comparisons.push(compare(name, (await executor.read(name)).data, want[k]));
+      comparisons.push(...(await checkGuards(executor)));
+      if (!rule) continue;
       const y0 = await executor.readTensor('y0');
       const dy = typed.graph.outputs.map((_, k) => (k === 0 ? widen(seed) : null));
-      for (const k of wrt) {
+      for (const k of differentiableInputs(typed)) {
         const wanted = reference.adjoint!({ ...call, y: want, dy, rule }, k);
         const got = await executor.readGradient(`x${k}`);
         comparisons.push(compare(c.op === 'relu' ? `d(x${k}) ${rule}` : `d(x${k})`, got.data, wanted));
@@ -144,29 +208,7 @@ export async function checkCase(gpu: Gpu, c: OpCase): Promise<CaseReport> {
 
 /** How many outputs a case asks for: all that f32 and i32 outputs the op can make, but cross-entropy's log-probabilities. */
 function outputsOf(c: OpCase): number {
-  return c.op === 'maxpool2d' || c.op === 'momentum' ? 2 : 1;
-}
-
-async function prepare(
-  gpu: Gpu,
-  typed: TypedGraph,
-  tensors: ReadonlyMap<string, AnyTensor>,
-  c: OpCase,
-  rule: Rule | undefined,
-  wrt: readonly number[],
-): Promise<Executor> {
-  const plan = compile(typed, {
-    ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}),
-    training: c.training,
-  });
-  const executor = await Executor.create(gpu, plan, tensors);
-  executor.poison();
-  executor.setRandom(DROPOUT_STATE.seed, DROPOUT_STATE.iteration);
-  return executor;
-}
-
-function inputsOf(executor: Executor, tensors: ReadonlyMap<string, AnyTensor>): Record<string, AnyTensor> {
-  return Object.fromEntries(executor.plan.inputs.map((name) => [name, tensors.get(name)!]));
+  return (c.op === 'maxpool2d' && !c.forwardOnly) || c.op === 'momentum' ? 2 : 1;
 }
 
 /**

@@ -132,6 +132,8 @@ const broken = (change: (step: Plan['forward'][number]) => Partial<Plan['forward
 
 test('a step that does not match its shader names both lists', async () => {
   const create = (p: Plan): Promise<unknown> => Executor.create(gpu, p, net.parameters);
+  const unheard: Error[] = [];
+  const unsubscribe = gpu.onUncapturedError((error) => unheard.push(error));
   await rejects(create(broken((s) => ({ bind: { x: s.bind.x } }))), ValidationError, /node ".+": expected .*\.wgsl .* to be bound .*, got x\./);
   await rejects(create(broken(() => ({ entry: 'sideways' }))), ShaderError, /expected an entry point among .*, got "sideways"/);
   await rejects(create(broken(() => ({ constants: { tile: 3 } }))), ShaderError, /expected overrides among .*, got tile/);
@@ -141,6 +143,8 @@ test('a step that does not match its shader names both lists', async () => {
   const semantic = '@group(0) @binding(0) var<storage, read_write> y: array<f32>;\n@compute @workgroup_size(1)\nfn forward() {\n  y[0] = 1u;\n}\n';
   await rejects(create(broken((s) => ({ shader: 'typo', entry: 'forward', constants: {}, geometry: {}, bind: { y: s.bind.y } }), { typo: semantic })), ShaderError, /^typo\.wgsl:4:\d+ .*\n  y\[0\] = 1u;\n +\^/);
   assert.is(live.buffers, 0, 'failed builds leave nothing behind');
+  assert.equal(unheard, [], 'what was told to the caller is not told again to the device');
+  unsubscribe();
   // A failure is not remembered as a kernel.
   assert.ok(KernelCache.of(gpu).stats.pipelines > 0);
   const executor = await Executor.create(gpu, plan, net.parameters);

@@ -15,7 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   graph: ['errors', 'ops', 'tensor'],
   memory: [],
   plan: ['errors', 'graph', 'memory', 'ops', 'rule', 'tensor'],
-  explain: ['graph', 'plan', 'tensor'],
+  explain: ['graph', 'memory', 'plan', 'tensor'],
   reference: ['errors', 'graph', 'ops', 'rule', 'tensor'],
   formats: ['errors', 'graph', 'tensor'],
   image: ['errors', 'tensor'],

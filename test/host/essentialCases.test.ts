@@ -1,0 +1,46 @@
+// The short list that `doctor` runs reaches every entry point of every shader, and each of them in more than one row of workgroups.
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { reflect } from '../../src/gpu/kernel.ts';
+import { OPS } from '../../src/ops/index.ts';
+import { CASES } from '../../src/verify/cases.ts';
+import { casePlans, FOLD_AT } from '../../src/verify/kernels.ts';
+
+const shaders = readdirSync('shaders')
+  .filter((file) => file.endsWith('.wgsl'))
+  .map((file) => reflect(file.slice(0, -'.wgsl'.length), readFileSync(`shaders/${file}`, 'utf8')));
+
+/** Every entry point, with the most workgroups that an essential case gives it. Kernels for quads count too: they run where a device has them. */
+const reached = new Map<string, number>();
+for (const c of CASES.filter(({ essential }) => essential)) {
+  for (const { plan } of casePlans(c, { quads: true })) {
+    for (const { shader, entry, invocations } of [...plan.prepare, ...plan.forward, ...plan.backward]) {
+      const size = shaders.find(({ name }) => name === shader)!.entries.get(entry)!.workgroupSize;
+      const key = `${shader}.${entry}`;
+      reached.set(key, Math.max(reached.get(key) ?? 0, Math.ceil(invocations / size)));
+    }
+  }
+}
+
+/** One invocation makes its whole result. */
+const SINGLE = new Set(['softmax.total']);
+
+for (const { name, entries } of shaders) {
+  for (const entry of entries.keys()) {
+    test(`${name}.${entry} is reached by an essential case`, () => {
+      const groups = reached.get(`${name}.${entry}`);
+      assert.ok(groups !== undefined, 'expected an essential case in src/verify/cases.ts that runs it');
+      if (!SINGLE.has(`${name}.${entry}`)) {
+        assert.ok(groups > FOLD_AT, `expected more than ${FOLD_AT} workgroups in some essential case, got ${groups}: enlarge one`);
+      }
+    });
+  }
+}
+
+test('every op that runs a kernel has an essential case', () => {
+  const missing = Object.values(OPS).filter(({ name, shaders }) => Object.keys(shaders).length > 0 && !CASES.some((c) => c.essential && c.op === name));
+  assert.equal(missing.map(({ name }) => name), []);
+});
+
+test.run();
