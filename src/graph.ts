@@ -4,7 +4,7 @@
 import { GraphError } from './errors.ts';
 import { OPS } from './ops/index.ts';
 import { failFor, type Attrs, type Op, type ValueInfo } from './ops/op.ts';
-import { formatShape, type DType, type Shape } from './tensor.ts';
+import { formatShape, size, type DType, type Shape } from './tensor.ts';
 
 /** A named value that enters the graph: an input or a parameter. `dtype` defaults to f32. */
 export interface ValueSpec {
@@ -91,6 +91,7 @@ export function typeGraph(graph: Graph): TypedGraph {
     if (!spec.shape.every((extent) => Number.isSafeInteger(extent) && extent >= 1)) {
       throw new GraphError(`graph "${graph.name}": expected positive extents for "${spec.name}", got [${spec.shape.join(', ')}].`);
     }
+    checkExtent(`graph "${graph.name}"`, spec.name, spec.shape);
     values.set(spec.name, { shape: [...spec.shape], dtype: spec.dtype ?? 'f32' });
   }
   const names = new Set<string>();
@@ -117,6 +118,7 @@ export function typeGraph(graph: Graph): TypedGraph {
     node.outputs.forEach((name, k) => {
       if (name === '') return;
       if (values.has(name)) fail(`expected a new output name, got "${name}", which exists already.`);
+      checkExtent(`${node.op} "${node.name}"`, name, outputs[k].shape);
       values.set(name, outputs[k]);
       producer.set(name, index);
     });
@@ -125,6 +127,15 @@ export function typeGraph(graph: Graph): TypedGraph {
   for (const name of graph.outputs) requireValue(graph, values, name, 'output');
   if (graph.scores !== undefined) requireValue(graph, values, graph.scores, 'scores');
   return { graph, nodes, values, producer };
+}
+
+/** Kernels count elements in 32 bits with a sign. */
+const MOST_ELEMENTS = 2 ** 31 - 1;
+
+function checkExtent(where: string, name: string, shape: Shape): void {
+  if (size(shape) > MOST_ELEMENTS) {
+    throw new GraphError(`${where}: expected tensors of at most ${MOST_ELEMENTS} elements, got "${name}" ${formatShape(shape)}. Use a smaller batch or image.`);
+  }
 }
 
 function requireValue(graph: Graph, values: ReadonlyMap<string, ValueInfo>, name: string, role: string): void {

@@ -158,7 +158,7 @@ export class Network {
   }
 
   async #forward(x: Tensor, tensors: readonly string[]): Promise<Map<string, AnyTensor>> {
-    const executor = await this.#executor(this.#typed, `forward ${tensors.join(' ')}`, { keep: tensors });
+    const executor = await this.#executor(this.#typed, `forward ${JSON.stringify(tensors)}`, { keep: tensors });
     await executor.forward({ [this.#input]: x });
     const values = new Map<string, AnyTensor>();
     for (const name of tensors) values.set(name, await executor.read(name));
@@ -189,6 +189,7 @@ export class Network {
   }
 
   async #gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
+    if (questions.length === 0) return [];
     const [first] = questions;
     const target = this.#targetTensor(first);
     const rule = ruleSpec(first.rule);
@@ -200,7 +201,7 @@ export class Network {
     const graph = target === POSTERIOR ? withPosterior(this.graph) : this.graph;
     const scoresName = this.graph.scores;
     const keep = [...new Set([target, ...(scoresName !== undefined && !first.neuron ? [scoresName] : [])])];
-    const key = `gradient ${target} ${JSON.stringify(rule)}`;
+    const key = `gradient ${JSON.stringify([target, keep, rule])}`;
     const executor = await this.#executor(graph, key, { keep, target, wrt: [this.#input], rule });
     const seedShape = executor.plan.values[target].shape;
 
@@ -217,7 +218,7 @@ export class Network {
     for (const [i, question] of questions.entries()) {
       const units = fixed[i] ?? this.#units(question, seedShape, scores)!;
       if (!known) await executor.backward(seedAt(seedShape, units));
-      const perItem = size(seedShape) / seedShape[0];
+      const perItem = size(seedShape) / units.length;
       answers.push({
         gradient: await executor.readGradient(this.#input),
         values: units.map((unit, n) => values.data[n * perItem + unit]),

@@ -107,8 +107,9 @@ export function compile(graph: Graph | TypedGraph, options: CompileOptions = {})
 class Compiler {
   readonly #typed: TypedGraph;
   readonly #options: CompileOptions;
-  readonly #tensors: Record<string, PlanTensor> = {};
-  readonly #values: Record<string, TensorRef> = {};
+  // Tables by name: without a prototype, since a tensor may be called __proto__.
+  readonly #tensors: Record<string, PlanTensor> = Object.create(null);
+  readonly #values: Record<string, TensorRef> = Object.create(null);
   readonly #saved = new Map<string, TensorRef>();
   readonly #shaders: Record<string, string> = {};
   readonly #prepare: Step[] = [];
@@ -151,7 +152,7 @@ class Compiler {
       this.#emitForward(node, differentiated);
     }
 
-    let gradients: Record<string, TensorRef> = {};
+    let gradients: Record<string, TensorRef> = Object.create(null);
     let seed: string | undefined;
     if (target !== undefined) {
       if (!varying.has(target)) throw new GraphError(`target "${target}": expected a tensor that depends on ${listNames(wrt)}, but it does not.`);
@@ -308,7 +309,7 @@ class Compiler {
     varying: ReadonlySet<string>,
   ): Record<string, TensorRef> {
     const contributions = new Map<string, TensorRef[]>([[target, [seed]]]);
-    const totals: Record<string, TensorRef> = {};
+    const totals: Record<string, TensorRef> = Object.create(null);
     const arriving = (value: string): TensorRef | null => {
       if (Object.hasOwn(totals, value)) return totals[value];
       const parts = contributions.get(value);
@@ -331,7 +332,7 @@ class Compiler {
       });
     }
     const wanted = this.#options.signals === 'all' ? [...contributions.keys()] : [...wrt, ...(this.#options.signals ?? [])];
-    const gradients: Record<string, TensorRef> = {};
+    const gradients: Record<string, TensorRef> = Object.create(null);
     for (const name of wanted) {
       const total = arriving(name);
       if (total) gradients[name] = total;

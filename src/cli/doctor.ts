@@ -1,7 +1,8 @@
 /** `backlight doctor`: the adapters of this machine, and a self-test of every kernel on the one in use. */
 import { Command } from 'commander';
-import { formatAdapter, listAdapters, type AdapterSummary } from '../gpu/device.ts';
-import { CASES } from '../verify/cases.ts';
+import { EngineError, LimitError } from '../errors.ts';
+import { formatAdapter, listAdapters, type AdapterSummary, type Gpu } from '../gpu/device.ts';
+import { CASES, describeCase, type OpCase } from '../verify/cases.ts';
 import { checkCase, explainFailure, type CaseReport } from '../verify/kernels.ts';
 import { VERSION } from '../version.ts';
 import { adapterOptions, withDeviceOptions, type DeviceArguments } from './arguments.ts';
@@ -28,29 +29,63 @@ async function doctor(args: Arguments): Promise<void> {
   const adapters = await listAdapters(adapterOptions(args));
   await withDevice(args, async (gpu) => {
     if (!args.json) printAdapters(adapters, gpu.info);
-    const reports: CaseReport[] = [];
-    const failures = new Map<CaseReport, string>();
-    for (const c of CASES) {
-      if (!args.all && !c.essential) continue;
-      const report = await checkCase(gpu, c);
-      reports.push(report);
-      if (!report.passed) failures.set(report, explainFailure(report));
-    }
+    const cases = CASES.filter((c) => args.all || c.essential);
+    const reports = await inLanes(cases, (c) => withinTime(c, checkCase(gpu, c)).catch((error: unknown) => failedCase(gpu, c, error)));
+    const failures = reports.filter((report) => !report.passed).map((report) => ('error' in report ? `${report.name}: ${report.error}` : explainFailure(report)));
     const ops = [...new Set(reports.map((r) => r.case.op))].map((op) => {
       const own = reports.filter((r) => r.case.op === op);
       const comparisons = own.flatMap((r) => r.comparisons);
-      return { op, cases: own.length, comparisons: comparisons.length, worst: Math.max(...comparisons.map((c) => c.worst)), passed: own.every((r) => r.passed) };
+      return { op, cases: own.length, comparisons: comparisons.length, worst: Math.max(0, ...comparisons.map((c) => c.worst)), passed: own.every((r) => r.passed) };
     });
     if (args.json) {
-      printJson({ version: VERSION, node: process.version, adapters, inUse: adapterReport(gpu.info), limits: gpu.info.limits, features: gpu.info.features, ops, failures: [...failures.values()] });
+      printJson({ version: VERSION, node: process.version, adapters, inUse: adapterReport(gpu.info), limits: gpu.info.limits, features: gpu.info.features, ops, failures });
     } else {
       console.log(`\nself-test against the f64 reference: largest error over rounding bound, at most 1 for a correct kernel\n`);
       console.log(formatTable(['op', 'cases', 'worst', ''], ops.map((o) => [o.op, o.cases, o.worst.toFixed(3), o.passed ? 'ok' : 'FAILED'])));
-      for (const failure of failures.values()) console.log(`FAILED ${failure}`);
-      console.log(failures.size === 0 ? `\nall ${reports.length} cases passed` : `\n${failures.size} of ${reports.length} cases failed`);
+      for (const failure of failures) console.log(`FAILED ${failure}`);
+      console.log(failures.length === 0 ? `\nall ${reports.length} cases passed` : `\n${failures.length} of ${reports.length} cases failed`);
     }
-    if (failures.size > 0) throw new CheckFailed();
+    if (failures.length > 0) throw new CheckFailed();
   });
+}
+
+/** Cases under way at once: while one waits for its kernels to be compiled, others run. */
+const LANES = 4;
+
+/** The results of `work` in the order of the items. */
+async function inLanes<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length) {
+      const at = next++;
+      results[at] = await work(items[at]);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return results;
+}
+
+/** A kernel that never ends cannot be stopped, and nothing runs behind it: the command then ends at once, naming the case. */
+async function withinTime<T>(c: OpCase, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${describeCase(c)}: expected the kernels to end within ${CASE_SECONDS} s, but they did not.`)), CASE_SECONDS * 1000);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A case takes milliseconds. */
+const CASE_SECONDS = 120;
+
+/** A case whose kernels do not even compile or run counts as failed, and the others still get their turn; without a device there is none. */
+function failedCase(gpu: Gpu, c: OpCase, error: unknown): CaseReport & { readonly error: string } {
+  if (gpu.loss || !(error instanceof EngineError || error instanceof LimitError)) throw error;
+  return { case: c, name: describeCase(c), comparisons: [], passed: false, error: error.message };
 }
 
 function printAdapters(adapters: readonly AdapterSummary[], inUse: AdapterSummary): void {

@@ -1,5 +1,6 @@
 /** `backlight gradcheck`: the GPU's f32 against f64, layer by layer and end to end. */
 import { Command } from 'commander';
+import { InputError } from '../errors.ts';
 import { argmax, requireScores } from '../network.ts';
 import { loadModel, type LoadedGraph } from '../models/model.ts';
 import { runReference, widen } from '../reference/graph.ts';
@@ -44,6 +45,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
   await withDevice(args, async (gpu) => {
     const { shape } = valueInfo(typeGraph(graph), target);
     const classes = size(shape) / shape[0];
+    if (wanted !== null && wanted >= classes) throw new InputError(`--target: expected a class in [0, ${classes - 1}], got ${wanted}.`);
     const seed = { shape, data: new Float32Array(size(shape)) };
     const best = wanted ?? argmax(scoresInF64(graph, parameters, input, target).subarray(0, classes));
     for (let n = 0; n < shape[0]; n++) seed.data[n * classes + best] = 1;

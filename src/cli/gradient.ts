@@ -50,7 +50,7 @@ export function gradientCommand(): Command {
 async function gradient(args: Arguments): Promise<void> {
   const started = performance.now();
   const wrt = parseChoice(args.wrt, ['input', 'parameters'] as const, '--wrt');
-  await checkOutput(args.output, wrt === 'input' ? '.npy' : '.safetensors');
+  await checkOutput(args.output, wrt === 'input' ? '.npy' : '.safetensors', [args.model, args.input]);
   if (wrt === 'parameters') {
     if (args.labels === undefined) throw new InputError('--wrt parameters: expected --labels with the true class of each item, got none.');
     if (args.target !== undefined || args.neuron !== undefined) throw new InputError('--wrt parameters: expected --labels alone, got --target or --neuron.');
@@ -60,6 +60,7 @@ async function gradient(args: Arguments): Promise<void> {
   } else {
     if (args.labels !== undefined) throw new InputError('--labels: expected --wrt parameters with it, got --wrt input. Use --target for a class.');
     if (args.target !== undefined && args.neuron !== undefined) throw new InputError('--neuron: expected either --target or --neuron, got both.');
+    if (args.neuron !== undefined && args.score !== 'scores') throw new InputError(`--score: expected a class as target with it, got --neuron. Leave out one of them.`);
     const options: GradientOptions = {
       ...(args.neuron === undefined ? { target: parseTarget(args.target ?? 'top1') } : { neuron: parseNeuron(args.neuron) }),
       score: parseChoice(args.score, ['scores', 'posterior'] as const, '--score'),

@@ -50,6 +50,8 @@ function report(error: unknown): number {
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // A reader that has seen enough, such as `head`, is no failure.
   if (error.code === 'EPIPE') process.exit(0);
+  console.error(`error: expected to write to standard output, got ${error.code ?? error.message}. Free some space, or write elsewhere.`);
+  process.exit(1);
 });
 process.on('unhandledRejection', (error) => void leave(report(error)));
 

@@ -36,7 +36,7 @@ export function predictCommand(): Command {
 async function predict(args: Arguments): Promise<void> {
   const started = performance.now();
   const top = parseInteger(args.top, '--top', 1);
-  await checkOutput(args.output, '.npy');
+  await checkOutput(args.output, '.npy', [args.model, args.input]);
   const { model, graph, parameters, input } = await loadQuestion(args.model, args.input, args);
   const labels = args.labels === undefined ? model.card.labels : await readLabels(args.labels);
   await withDevice(args, async (gpu) => {
@@ -75,8 +75,9 @@ function topClasses(scores: Tensor, top: number, labels: readonly string[] | und
   return Array.from({ length: items }, (_, n) => {
     const row = scores.data.subarray(n * classes, (n + 1) * classes);
     const p = posterior(row);
-    // Ties keep the order of the classes.
-    const order = [...row.keys()].sort((a, b) => row[b] - row[a] || a - b).slice(0, top);
+    // Ties keep the order of the classes; NaN comes last.
+    const rank = (k: number): number => (Number.isNaN(row[k]) ? -Infinity : row[k]);
+    const order = [...row.keys()].sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a))).slice(0, top);
     return order.map((k) => ({ class: k, score: row[k], posterior: p[k], label: labels?.[k] }));
   });
 }

@@ -48,6 +48,8 @@ export class Executor {
   #backward: Dispatch[] = [];
   #prepare: Dispatch[] = [];
   #staging!: GPUBuffer;
+  /** Buffers in the store whose contents are not there yet, or only for the time of the build. */
+  readonly #unfinished = new Set<string>();
   #buildMs = 0;
   #runMs = 0;
   #state: 'ready' | 'forward' | 'backward' = 'ready';
@@ -79,6 +81,8 @@ export class Executor {
     try {
       await executor.store.inTurn(() => executor.#build());
     } catch (error) {
+      // A store outlives this executor, and the next one would take what lies there for finished.
+      for (const id of executor.#unfinished) executor.store.release(id);
       executor.dispose();
       throw error;
     }
@@ -116,28 +120,36 @@ export class Executor {
 
     const resident = new Set(main.flatMap((step) => Object.values(step.bind)));
     for (const name of plan.readable) resident.add(plan.values[name].id);
-    const transient = new Set<string>();
     const preparing = new Set(prepare.flatMap((step) => Object.values(step.bind)));
     for (const tensor of tensors) {
-      if (tensor.kind === 'prepared') await store.allocate(tensor.id, tensor.node, tensor.bytes);
+      if (missing.has(tensor.id)) {
+        await store.allocate(tensor.id, tensor.node, tensor.bytes);
+        this.#unfinished.add(tensor.id);
+      }
       if (tensor.kind !== 'parameter' || store.has(tensor.id)) continue;
       if (!resident.has(tensor.id) && !preparing.has(tensor.id)) continue;
-      if (!resident.has(tensor.id) && !plan.training) transient.add(tensor.id);
       await store.upload(tensor.id, tensor.bytes, size(tensor.shape));
+      if (!resident.has(tensor.id) && !plan.training) this.#unfinished.add(tensor.id);
     }
     const owner = plan.slots.map((_, slot) => tensors.filter((t) => t.slot === slot).reduce((a, b) => (b.bytes > a.bytes ? b : a)));
     for (const [slot, bytes] of plan.slots.entries()) {
       this.#slots.push(this.#keep(await createStorage(gpu, owner[slot].id, owner[slot].node, bytes)));
     }
     const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients)].map(({ id }) => plan.tensors[id].bytes);
-    this.#staging = this.#keep(gpu.device.createBuffer({ label: 'staging', size: Math.max(16, ...largest), usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST }));
+    const staged = Math.max(16, ...largest);
+    const staging = await withErrorScopes(gpu, { label: `graph "${plan.name}", buffer to read results from (${staged} bytes)` }, () =>
+      gpu.device.createBuffer({ label: 'staging', size: staged, usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST }),
+    );
+    this.#staging = this.#keep(staging);
 
     const dispatches = await this.#bind([...prepare, ...main], await kernels);
     this.#prepare = dispatches.slice(0, prepare.length);
     this.#forward = dispatches.slice(prepare.length, prepare.length + plan.forward.length);
     this.#backward = dispatches.slice(prepare.length + plan.forward.length);
     if (this.#prepare.length > 0) await this.#submit('prepare', this.#prepare);
-    for (const id of transient) store.release(id);
+    // Weights that only their packed form needed go.
+    for (const id of this.#unfinished) if (!missing.has(id)) store.release(id);
+    this.#unfinished.clear();
   }
 
   #keep(buffer: GPUBuffer): GPUBuffer {
@@ -218,8 +230,9 @@ export class Executor {
   #workgroups(step: Step, kernel: Kernel): [number, number] {
     const most = this.gpu.device.limits.maxComputeWorkgroupsPerDimension;
     const groups = Math.max(1, Math.ceil(step.invocations / kernel.entry.workgroupSize));
-    const rows = Math.ceil(groups / (this.options.foldAt ?? most));
-    if (rows > most) {
+    const least = Math.ceil(groups / most);
+    const rows = Math.max(least, Math.min(most, Math.ceil(groups / (this.options.foldAt ?? most))));
+    if (least > most) {
       throw new LimitError(
         `node "${step.node}": expected at most ${most}x${most} workgroups, got ${groups}. Use a smaller batch or image.`,
       );
@@ -269,6 +282,7 @@ export class Executor {
 
   /** Prepares packed weights again after parameters have changed on the device. */
   async refreshPrepared(): Promise<void> {
+    if (!this.plan.training) throw new InputError('refreshPrepared: expected a plan made for training, got one that keeps packed weights alone. Compile with training.');
     await this.#exclusively(() => this.#submit('prepare', this.#prepare));
   }
 
@@ -361,9 +375,7 @@ export class Executor {
       if (!sameShape(value.shape, shape)) {
         throw new InputError(`input "${name}": expected shape ${formatShape(shape)}, got ${formatShape(value.shape)}. Compile a plan for that shape.`);
       }
-      if ((dtype === 'i32') !== value.data instanceof Int32Array) {
-        throw new InputError(`input "${name}": expected ${dtype}, got ${value.data.constructor.name}.`);
-      }
+      checkData(`input "${name}"`, value, dtype === 'i32' ? Int32Array : Float32Array);
       this.#write(plan.values[name].id, value);
     }
   }
@@ -377,6 +389,7 @@ export class Executor {
     if (!sameShape(seed.shape, shape)) {
       throw new InputError(`seed: expected the shape of "${plan.target}", ${formatShape(shape)}, got ${formatShape(seed.shape)}.`);
     }
+    checkData('seed', seed, Float32Array);
     this.#write(plan.seed, seed);
   }
 
@@ -415,6 +428,12 @@ export class Executor {
       this.#busy = false;
     }
   }
+}
+
+/** Values that do not fill their shape would leave those of the last run in place; numbers of another type would be taken for bits. */
+function checkData(what: string, { shape, data }: AnyTensor, type: typeof Float32Array | typeof Int32Array): void {
+  if (!(data instanceof type)) throw new InputError(`${what}: expected ${type === Int32Array ? 'i32' : 'f32'}, got ${(data as object).constructor.name}.`);
+  if (data.length !== size(shape)) throw new InputError(`${what}: expected ${size(shape)} values for shape ${formatShape(shape)}, got ${data.length}.`);
 }
 
 function checkBindings(step: Step, { entry, info }: Kernel): void {

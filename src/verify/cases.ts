@@ -96,7 +96,8 @@ const POOLS: readonly OpCase[] = [
   one('maxpool2d', [1, 5, 8, 9], { kernel: [3, 2], pad: [1, 0, 2, 1] }, { fill: ['ties'] }),
   one('maxpool2d', [1, 3, 9, 9], { kernel: [3, 3], pad: [1, 1, 1, 1] }),
   one('maxpool2d', [2, 2, 11, 10], { kernel: [3, 3], dilation: [2, 3], stride: [1, 2], pad: [2, 3, 2, 3] }, { fill: ['ties'] }),
-  one('maxpool2d', [1, 2, 20, 19], { kernel: [17, 16] }, { fill: ['ties'], essential: true }),
+  one('maxpool2d', [1, 2, 20, 19], { kernel: [17, 16] }, { fill: ['ties'] }),
+  one('maxpool2d', [2, 9, 18, 17], { kernel: [17, 16] }, { essential: true }),
   one('maxpool2d', [1, 7, 6, 6], { kernel: [2, 2], stride: [3, 3] }),
   one('maxpool2d', [2, 5, 15, 13], { kernel: [3, 2], pad: [2, 1, 1, 0], dilation: [1, 2] }, { fill: ['gaps'], essential: true }),
   one('maxpool2d', [1, 9, 13, 14], { kernel: [12, 13], stride: [1, 2], pad: [0, 1, 1, 0] }, { essential: true }),
@@ -136,7 +137,7 @@ const LINEAR: readonly OpCase[] = [
   { op: 'linear', inputs: [[5, 7], [7, 3], [3]], attrs: { transB: false, alpha: 0.5, beta: 2 }, linearIn: [0, 1] },
   { op: 'linear', inputs: [[7, 5], [7, 3], []], attrs: { transA: true, transB: false }, linearIn: [0, 1] },
   { op: 'linear', inputs: [[7, 5], [3, 7], [5, 1]], attrs: { transA: true, beta: -1.5 }, linearIn: [0, 1] },
-  { op: 'linear', inputs: [[4, 6], [5, 6], [4, 5]], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[4, 6], [5, 6], [4, 5]], linearIn: [0, 1], essential: true },
   { op: 'linear', inputs: [[4, 6], [5, 6], [1, 5]], linearIn: [0, 1] },
 ];
 
@@ -202,7 +203,7 @@ const PROBABILITIES: readonly OpCase[] = [
   { op: 'crossentropy', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }] },
   { op: 'crossentropy', inputs: [[197, 4], [197]], fill: ['normal', { labels: [0, 3, 1] }], essential: true },
   { op: 'crossentropy', attrs: { reduction: 'none' }, inputs: [[7, 5], [7]], fill: [{ scale: 100 }, { labels: [4, 0, 2] }], essential: true },
-  { op: 'crossentropy', attrs: { reduction: 'sum' }, inputs: [[3, 4], [3]], fill: ['normal', { classes: 4 }] },
+  { op: 'crossentropy', attrs: { reduction: 'sum' }, inputs: [[3, 4], [3]], fill: ['normal', { classes: 4 }], essential: true },
   { op: 'crossentropy', attrs: { reduction: 'none' }, inputs: [[5, 6], [5]], fill: ['normal', { classes: 6 }] },
   { op: 'nll', inputs: [[7, 10], [7]], fill: ['normal', { classes: 10 }] },
   { op: 'nll', inputs: [[197, 4], [197]], fill: ['normal', { labels: [0, 3, 1] }], essential: true },

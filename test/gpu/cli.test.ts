@@ -1,6 +1,6 @@
 // The command line as a user meets it: a process, its exit code, what it prints where, what it leaves behind. And the time from a cold start.
-import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -191,7 +191,11 @@ test('bad usage and bad input: exit code 2 and one line', async () => {
   await refused(/neuron "relu1": expected 3 coordinates below/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1:99,0,0');
   await refused(/--neuron: expected TENSOR:c,y,x/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1');
   await refused(/expected either --target or --neuron/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1:0', '--target', '1');
+  await refused(/--score: expected a class as target with it, got --neuron/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1:0', '--score', 'posterior');
+  await refused(/--target: expected a class in \[0, \d+\], got 4096/, 'gradcheck', 'net.json', '--target', '4096');
   await refused(/--output: expected a file name ending in \.npy/, ...gradient, '--output', 'g.png');
+  await refused(/--output: expected a file of its own, got "x\.npy", which is read here/, ...gradient, '--output', 'x.npy');
+  await refused(/expected tensors of at most 2147483647 elements/, 'plan', 'net.json', '--batch', '1e12');
   await refused(/--output: expected an existing folder/, ...gradient, '--output', 'no/such/folder/g.npy');
   await refused(/--wrt parameters: expected --labels/, ...gradient, '--output', 'd.safetensors', '--wrt', 'parameters');
   await refused(/labels: expected classes/, ...gradient, '--output', 'd.safetensors', '--wrt', 'parameters', '--labels', Array(N).fill(77).join(','));
@@ -201,6 +205,16 @@ test('bad usage and bad input: exit code 2 and one line', async () => {
   await refused(/expected a tensor of the network, got "relu"\. Similar: "relu/, 'predict', '--model', 'net.json', '--input', 'x.npy', '--tensor', 'relu');
   await refused(/expected a file \.onnx or \.json/, 'predict', '--model', 'x.npy', '--input', 'x.npy');
 });
+
+if (existsSync('/dev/full')) {
+  test('standard output that takes nothing more is a failure, not a success', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [path.join(built, 'cli.js'), 'plan', 'net.json'], { cwd: folder, stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    closeSync(full);
+    assert.is(status, 1);
+    assert.match(stderr, /expected to write to standard output, got ENOSPC/);
+  });
+}
 
 test('wrong and damaged files: one line', async () => {
   before.push('bad.npy', 'bad.onnx', 'bad.json', 'bad.safetensors', 'bad.png');

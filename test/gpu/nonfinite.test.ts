@@ -16,7 +16,8 @@ const tried = CASES.filter(({ op }) => op !== 'dropout' && op !== 'momentum');
 /** How many classes an input of labels has; undefined for floats. */
 function classesOf({ fill: fillings }: OpCase, k: number): number | undefined {
   const filling = fillings?.[k];
-  return typeof filling === 'object' && 'classes' in filling ? filling.classes : undefined;
+  if (typeof filling !== 'object') return undefined;
+  return 'classes' in filling ? filling.classes : 'labels' in filling ? Math.max(...filling.labels) + 1 : undefined;
 }
 
 function make(c: OpCase, k: number): AnyTensor {
