@@ -43,7 +43,10 @@ fn address(p: Pixel, channel: u32) -> u32 {
 /** One step's weights as w0, w1, ... for four channels each: read, or a quarter read and the rest had from the quad. */
 function weights(vectors, quad) {
   if (!quad) return lines(vectors, (v) => `        let w${v} = w[row + ${v}u];`);
-  const whole = (v) => range(4).map((k) => `quadBroadcast(q${v}, ${k}u)`).join(', ');
+  const whole = (v) =>
+    range(4)
+      .map((k) => `quadBroadcast(q${v}, ${k}u)`)
+      .join(', ');
   return `${lines(vectors, (v) => `        let q${v} = w[row + ${4 * v}u];`)}
 ${lines(vectors, (v) => `        let w${v} = vec4f(${whole(v)});`)}`;
 }
@@ -77,7 +80,13 @@ ${lines(pixels, (p) => lines(vectors, (v) => `      s${p}_${v} += t${p}_${v};`))
 
 /** Stores the sums channel by channel: one loop, whose text holds a store per pixel. */
 const store = (pixels, outputs) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
-${lines(outputs, (o) => `    array<f32, ${pixels}>(${range(pixels).map((p) => `s${p}_${o >> 2}.${'xyzw'[o & 3]}`).join(', ')}),`)}
+${lines(
+  outputs,
+  (o) =>
+    `    array<f32, ${pixels}>(${range(pixels)
+      .map((p) => `s${p}_${o >> 2}.${'xyzw'[o & 3]}`)
+      .join(', ')}),`,
+)}
   );
 ${lines(pixels, (p) => `  let to${p} = address(p${p}, part * g.outputs + first);`)}
   for (var o = 0u; o < min(${outputs}u, g.outputs - first); o++) {

@@ -41,7 +41,10 @@ export class ShaderError extends EngineError {
 /** The device reported a validation error; `node` is the graph node whose step was being built or run, when known. */
 export class ValidationError extends EngineError {
   override name = 'ValidationError';
-  constructor(message: string, readonly node?: string) {
+  constructor(
+    message: string,
+    readonly node?: string,
+  ) {
     super(message);
   }
 }
@@ -49,7 +52,10 @@ export class ValidationError extends EngineError {
 /** The device ran out of memory; `node` as in {@link ValidationError}. */
 export class OutOfMemoryError extends EngineError {
   override name = 'OutOfMemoryError';
-  constructor(message: string, readonly node?: string) {
+  constructor(
+    message: string,
+    readonly node?: string,
+  ) {
     super(message);
   }
 }

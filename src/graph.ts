@@ -134,12 +134,15 @@ const MOST_ELEMENTS = 2 ** 31 - 1;
 
 function checkExtent(where: string, name: string, shape: Shape): void {
   if (size(shape) > MOST_ELEMENTS) {
-    throw new GraphError(`${where}: expected tensors of at most ${MOST_ELEMENTS} elements, got "${name}" ${formatShape(shape)}. Use a smaller batch or image.`);
+    throw new GraphError(
+      `${where}: expected tensors of at most ${MOST_ELEMENTS} elements, got "${name}" ${formatShape(shape)}. Use a smaller batch or image.`,
+    );
   }
 }
 
 function requireValue(graph: Graph, values: ReadonlyMap<string, ValueInfo>, name: string, role: string): void {
-  if (!values.has(name)) throw new GraphError(`graph "${graph.name}": expected ${role} "${name}" to be a value of the graph, but nothing makes it.`);
+  if (!values.has(name))
+    throw new GraphError(`graph "${graph.name}": expected ${role} "${name}" to be a value of the graph, but nothing makes it.`);
 }
 
 function checkCount(what: string, count: number, [min, max]: readonly [number, number], fail: (message: string) => never): void {
@@ -157,7 +160,9 @@ export function valueInfo(typed: TypedGraph, name: string): ValueInfo {
   if (info !== undefined) return info;
   const near = [...typed.values.keys()].filter((other) => other.toLowerCase().includes(name.toLowerCase()));
   const shown = near.length > 0 ? near : [...typed.values.keys()].filter((other) => typed.producer.has(other));
-  throw new GraphError(`graph "${typed.graph.name}": expected a tensor of the network, got "${name}". ${near.length > 0 ? 'Similar' : 'There are'}: ${listNames(shown)}.`);
+  throw new GraphError(
+    `graph "${typed.graph.name}": expected a tensor of the network, got "${name}". ${near.length > 0 ? 'Similar' : 'There are'}: ${listNames(shown)}.`,
+  );
 }
 
 /** Names for a message, at most a dozen of them. */
@@ -165,7 +170,6 @@ export function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 12).map((name) => `"${name}"`);
   return names.length > 12 ? `${shown.join(', ')} and ${names.length - 12} more` : shown.join(', ');
 }
-
 
 /** A shape for messages about a value. */
 export function describeValue(name: string, info: ValueInfo): string {

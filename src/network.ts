@@ -134,7 +134,9 @@ export class Network {
   last: Executor | undefined;
 
   async #executor(graph: Graph | TypedGraph, key: string, options: CompileOptions): Promise<Executor> {
-    const executor = this.#executors.get(key) ?? (await Executor.create(this.gpu, compile(graph, { ...options, traits: traitsOf(this.gpu) }), this.#store));
+    const executor =
+      this.#executors.get(key) ??
+      (await Executor.create(this.gpu, compile(graph, { ...options, traits: traitsOf(this.gpu) }), this.#store));
     this.#executors.delete(key);
     this.#executors.set(key, executor);
     for (const [oldest, unused] of this.#executors) {
@@ -236,7 +238,8 @@ export class Network {
   async parameterGradients(x: Tensor, labels: readonly number[]): Promise<ParameterGradients> {
     const scores = valueInfo(this.#typed, requireScores(this.graph)).shape;
     const classes = size(scores) / scores[0];
-    if (labels.length !== scores[0]) throw new InputError(`labels: expected ${scores[0]}, one for each item of the batch, got ${labels.length}.`);
+    if (labels.length !== scores[0])
+      throw new InputError(`labels: expected ${scores[0]}, one for each item of the batch, got ${labels.length}.`);
     for (const label of labels) checkClass(label, classes, 'labels');
     const wrt = this.graph.parameters.filter((p) => (p.dtype ?? 'f32') === 'f32').map((p) => p.name);
     return this.#inTurn(() => this.#lossGradients(x, labels, wrt));
@@ -244,7 +247,10 @@ export class Network {
 
   async #lossGradients(x: Tensor, labels: readonly number[], wrt: readonly string[]): Promise<ParameterGradients> {
     const executor = await this.#executor(withLoss(this.graph), 'parameters', { keep: [LOSS], target: LOSS, wrt });
-    await executor.run({ [this.#input]: x, [LABELS]: { shape: [labels.length], data: Int32Array.from(labels) } }, { shape: [], data: Float32Array.of(1) });
+    await executor.run(
+      { [this.#input]: x, [LABELS]: { shape: [labels.length], data: Int32Array.from(labels) } },
+      { shape: [], data: Float32Array.of(1) },
+    );
     const gradients = new Map<string, Tensor>();
     for (const name of wrt) if (Object.hasOwn(executor.plan.gradients, name)) gradients.set(name, await executor.readGradient(name));
     return { loss: (await executor.readTensor(LOSS)).data[0], gradients };
@@ -270,9 +276,11 @@ export class Network {
     if (question.neuron) return new Array<number>(batch).fill(neuronIndex(question.neuron, shape));
     const classes = size(shape) / batch;
     const target = question.target ?? 'top1';
-    if (target === 'top1') return scores && Array.from({ length: batch }, (_, n) => argmax(scores.data.subarray(n * classes, (n + 1) * classes)));
+    if (target === 'top1')
+      return scores && Array.from({ length: batch }, (_, n) => argmax(scores.data.subarray(n * classes, (n + 1) * classes)));
     const list = typeof target === 'number' ? new Array<number>(batch).fill(target) : [...target];
-    if (list.length !== batch) throw new InputError(`target: expected one class, or ${batch}, one for each item of the batch, got ${list.length}.`);
+    if (list.length !== batch)
+      throw new InputError(`target: expected one class, or ${batch}, one for each item of the batch, got ${list.length}.`);
     for (const label of list) checkClass(label, classes, 'target');
     return list;
   }
@@ -310,7 +318,8 @@ function flatten(t: Tensor): Tensor {
 /** Index of the first largest element; NaN is never the largest. */
 export function argmax(values: ArrayLike<number>): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best] || (Number.isNaN(values[best]) && !Number.isNaN(values[i]))) best = i;
+  for (let i = 1; i < values.length; i++)
+    if (values[i] > values[best] || (Number.isNaN(values[best]) && !Number.isNaN(values[i]))) best = i;
   return best;
 }
 

@@ -155,7 +155,8 @@ class Compiler {
     let gradients: Record<string, TensorRef> = Object.create(null);
     let seed: string | undefined;
     if (target !== undefined) {
-      if (!varying.has(target)) throw new GraphError(`target "${target}": expected a tensor that depends on ${listNames(wrt)}, but it does not.`);
+      if (!varying.has(target))
+        throw new GraphError(`target "${target}": expected a tensor that depends on ${listNames(wrt)}, but it does not.`);
       seed = this.#create(`seed(${target})`, this.#values[target].shape, 'f32', 'seed', '').id;
       gradients = this.#emitBackward(target, this.#ref(seed), new Set(wrt), onPath, varying);
     }
@@ -186,7 +187,9 @@ class Compiler {
       const node = this.#typed.nodes.find((n) => n.name === name);
       if (node?.op === 'relu') continue;
       const relus = this.#typed.nodes.filter((n) => n.op === 'relu').map((n) => n.name);
-      throw new GraphError(`rule: expected the name of a ReLU, got "${name}"${node ? `, which is ${node.op}` : ''}. ReLUs here: ${listNames(relus) || 'none'}.`);
+      throw new GraphError(
+        `rule: expected the name of a ReLU, got "${name}"${node ? `, which is ${node.op}` : ''}. ReLUs here: ${listNames(relus) || 'none'}.`,
+      );
     }
   }
 

@@ -59,19 +59,33 @@ export function randomNet(seed: number, options: { readonly relu?: boolean; read
     const c = shapeOf(x)[1];
     const id = nodes.length;
     if (next() < 0.4 && withRelu) return add('lrn', [x], { size: pick([3, 5]), alpha: 0.1, beta: 0.75, bias: 1 });
-    return add('batchnorm', [x, parameter(`scale${id}`, [c], 0.2, 1), parameter(`shift${id}`, [c], 0.2), parameter(`mean${id}`, [c], 0.2), parameter(`variance${id}`, [c], 0.1, 1)]);
+    return add('batchnorm', [
+      x,
+      parameter(`scale${id}`, [c], 0.2, 1),
+      parameter(`shift${id}`, [c], 0.2),
+      parameter(`mean${id}`, [c], 0.2),
+      parameter(`variance${id}`, [c], 0.1, 1),
+    ]);
   };
   const pool = (x: string): string => {
     const [, , h, w] = shapeOf(x);
     if (h < 4 || w < 4) return x;
     const kernel = [between(2, 3), between(2, 3)];
-    const common = { kernel, stride: [pick([1, 2]), pick([1, 2])], pad: [between(0, 1), between(0, 1), between(0, 1), between(0, 1)], ceilMode: pick([true, false]) };
+    const common = {
+      kernel,
+      stride: [pick([1, 2]), pick([1, 2])],
+      pad: [between(0, 1), between(0, 1), between(0, 1), between(0, 1)],
+      ceilMode: pick([true, false]),
+    };
     if (withRelu && next() < 0.6) return add('maxpool2d', [x], common);
     return add('avgpool2d', [x], { ...common, countIncludePad: pick([true, false]) });
   };
   const residual = (x: string): string => {
     const c = shapeOf(x)[1];
-    return add('add', [add('conv2d', [relu(conv1x1(x, c)), parameter(`w${nodes.length}r`, [c, c, 3, 3], 0.8 / Math.sqrt(9 * c))], { pad: [1, 1, 1, 1] }), x]);
+    return add('add', [
+      add('conv2d', [relu(conv1x1(x, c)), parameter(`w${nodes.length}r`, [c, c, 3, 3], 0.8 / Math.sqrt(9 * c))], { pad: [1, 1, 1, 1] }),
+      x,
+    ]);
   };
   const conv1x1 = (x: string, out: number): string => conv(x, out);
   const branches = (x: string): string => {
@@ -85,17 +99,32 @@ export function randomNet(seed: number, options: { readonly relu?: boolean; read
     if (next() < 0.5) return add('mul', [x, parameter(`gain${id}`, [c, 1, 1], 0.3, 1)]);
     return withRelu ? add('mul', [x, add('softmax', [add('globalavgpool', [x])], { axis: 1 })]) : x;
   };
-  const frame = (x: string): string => add('pad', [x], { before: [0, 0, between(0, 2), between(0, 1)], after: [0, 0, between(0, 1), between(0, 2)], value: 0.25 });
+  const frame = (x: string): string =>
+    add('pad', [x], { before: [0, 0, between(0, 2), between(0, 1)], after: [0, 0, between(0, 1), between(0, 2)], value: 0.25 });
   const shift = (x: string): string => add('add', [x, parameter(`shift${nodes.length}`, [shapeOf(x)[1], 1, 1], 0.2)]);
   const squash = (x: string): string => (withRelu ? add('clip', [x], { min: -1.5, max: 2 }) : x);
 
   let x = relu(conv('x'));
   for (let block = 0; block < (options.depth ?? 5); block++) {
-    const make = pick([(v: string) => relu(conv(v)), pool, residual, branches, norm, gate, frame, shift, squash, (v: string) => relu(norm(conv(v)))]);
+    const make = pick([
+      (v: string) => relu(conv(v)),
+      pool,
+      residual,
+      branches,
+      norm,
+      gate,
+      frame,
+      shift,
+      squash,
+      (v: string) => relu(norm(conv(v))),
+    ]);
     x = make(x);
   }
   x = relu(conv(x));
-  const flat = next() < 0.5 ? add('flatten', [add(withRelu && next() < 0.4 ? 'globalmaxpool' : 'globalavgpool', [x])]) : add('flatten', [add('dropout', [x])]);
+  const flat =
+    next() < 0.5
+      ? add('flatten', [add(withRelu && next() < 0.4 ? 'globalmaxpool' : 'globalavgpool', [x])])
+      : add('flatten', [add('dropout', [x])]);
   const features = shapeOf(flat)[1];
   const classes = between(2, 7);
   const hidden = relu(add('linear', [flat, parameter('fc1.w', [9, features], 1.5 / Math.sqrt(features)), parameter('fc1.b', [9], 0.1)]));

@@ -44,7 +44,9 @@ if (wanted.length === 0) {
   const types = await run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
   if (types.code === 0) total.passed++;
   else total.failed++;
-  console.log(types.code === 0 ? 'types                                    ok' : `types                                    FAILED\n${types.output}`);
+  console.log(
+    types.code === 0 ? 'types                                    ok' : `types                                    FAILED\n${types.output}`,
+  );
 }
 
 // A folder for this run alone: two runs side by side must not take each other's files.
@@ -69,8 +71,11 @@ await build({
 async function runFile(file) {
   const started = performance.now();
   const bundle = file.replace(/^test/, built).replace(/\.ts$/, '.mjs');
-  const { code, signal, output } = await run(process.execPath, ['--enable-source-maps', bundle], { env: { ...process.env, FORCE_COLOR: '0' } });
-  const count = (word) => [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
+  const { code, signal, output } = await run(process.execPath, ['--enable-source-maps', bundle], {
+    env: { ...process.env, FORCE_COLOR: '0' },
+  });
+  const count = (word) =>
+    [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
   const [ran, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')];
   const good = code === 0 && ran + skipped > 0 && passed === ran;
   total.passed += passed;

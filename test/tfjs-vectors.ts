@@ -98,7 +98,11 @@ function permute(t: Tensor, order: readonly number[]): Tensor {
 
 const permuted = (order: readonly number[]): Layout => ({
   ours: (t) => permute(t, order),
-  theirs: (t) => permute(t, order.map((_, axis) => order.indexOf(axis))),
+  theirs: (t) =>
+    permute(
+      t,
+      order.map((_, axis) => order.indexOf(axis)),
+    ),
 });
 
 /** Our shape for a tensor whose elements keep their order. */
@@ -253,7 +257,14 @@ function convolution(shape: Shape, w: Tensor, strides: Expression, pad: Expressi
 }
 
 function concatenate(b: Builder, parts: readonly Expression[], axis: number): Made {
-  return { y: b.node('concat', parts.map((part) => b.operand(part, AS_IT_IS)), { axis }), layout: AS_IT_IS };
+  return {
+    y: b.node(
+      'concat',
+      parts.map((part) => b.operand(part, AS_IT_IS)),
+      { axis },
+    ),
+    layout: AS_IT_IS,
+  };
 }
 
 function product(b: Builder, x: Expression, xLayout: Layout, w: Expression, wLayout: Layout, transA = false, transB = false): Made {
@@ -294,8 +305,7 @@ const CALLS: { readonly [op: string]: Call } = {
     if (!x.op && b.literal(x).shape.length > 2) throw new Unsupported('matMul of batches');
     return product(b, x, AS_IT_IS, w, AS_IT_IS, transA, transB);
   },
-  dot: (b, x, w) =>
-    product(b, x, b.literal(x).shape.length === 1 ? ROW : AS_IT_IS, w, b.literal(w).shape.length === 1 ? COLUMN : AS_IT_IS),
+  dot: (b, x, w) => product(b, x, b.literal(x).shape.length === 1 ? ROW : AS_IT_IS, w, b.literal(w).shape.length === 1 ? COLUMN : AS_IT_IS),
   outerProduct: (b, x, w) => product(b, x, COLUMN, w, ROW),
   mul: (b, x, y) => ({ y: b.node('mul', [b.operand(x, AS_IT_IS), b.operand(y, AS_IT_IS)]), layout: AS_IT_IS }),
   // a.concat(others, axis) is recorded with a first.

@@ -13,7 +13,7 @@ export interface DeviceArguments {
 
 export function withDeviceOptions(command: Command): Command {
   return command
-    .option('--adapter <name>', 'auto, gpu, software, or part of an adapter\'s name (default: BACKLIGHT_ADAPTER, else auto)')
+    .option('--adapter <name>', "auto, gpu, software, or part of an adapter's name (default: BACKLIGHT_ADAPTER, else auto)")
     .option('--mode <mode>', 'safe (bounds-checked, as browsers run) or native (without checks)', 'safe');
 }
 
@@ -23,14 +23,16 @@ export function adapterOptions({ adapter, mode }: DeviceArguments): AdapterOptio
 
 export function parseInteger(text: string, option: string, min = 0): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < min) throw new InputError(`${option}: expected an integer of at least ${min}, got "${text}".`);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < min)
+    throw new InputError(`${option}: expected an integer of at least ${min}, got "${text}".`);
   return value;
 }
 
 export function parseNumbers(text: string, option: string): number[] {
   return text.split(',').map((part) => {
     const value = Number(part);
-    if (part.trim() === '' || !Number.isFinite(value)) throw new InputError(`${option}: expected numbers separated by commas, got "${text}".`);
+    if (part.trim() === '' || !Number.isFinite(value))
+      throw new InputError(`${option}: expected numbers separated by commas, got "${text}".`);
     return value;
   });
 }

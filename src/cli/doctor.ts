@@ -14,7 +14,14 @@ interface Arguments extends DeviceArguments {
 }
 
 /** Limits that decide what fits. */
-const LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupsPerDimension', 'maxComputeWorkgroupStorageSize'];
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+  'maxComputeWorkgroupStorageSize',
+];
 
 export function doctorCommand(): Command {
   const command = new Command('doctor')
@@ -31,19 +38,43 @@ async function doctor(args: Arguments): Promise<void> {
     if (!args.json) printAdapters(adapters, gpu.info);
     const cases = CASES.filter((c) => args.all || c.essential);
     const reports = await inLanes(cases, (c) => withinTime(c, checkCase(gpu, c)).catch((error: unknown) => failedCase(gpu, c, error)));
-    const failures = reports.filter((report) => !report.passed).map((report) => ('error' in report ? `${report.name}: ${report.error}` : explainFailure(report)));
+    const failures = reports
+      .filter((report) => !report.passed)
+      .map((report) => ('error' in report ? `${report.name}: ${report.error}` : explainFailure(report)));
     const ops = [...new Set(reports.map((r) => r.case.op))].map((op) => {
       const own = reports.filter((r) => r.case.op === op);
       const comparisons = own.flatMap((r) => r.comparisons);
-      return { op, cases: own.length, comparisons: comparisons.length, worst: Math.max(0, ...comparisons.map((c) => c.worst)), passed: own.every((r) => r.passed) };
+      return {
+        op,
+        cases: own.length,
+        comparisons: comparisons.length,
+        worst: Math.max(0, ...comparisons.map((c) => c.worst)),
+        passed: own.every((r) => r.passed),
+      };
     });
     if (args.json) {
-      printJson({ version: VERSION, node: process.version, adapters, inUse: adapterReport(gpu.info), limits: gpu.info.limits, features: gpu.info.features, ops, failures });
+      printJson({
+        version: VERSION,
+        node: process.version,
+        adapters,
+        inUse: adapterReport(gpu.info),
+        limits: gpu.info.limits,
+        features: gpu.info.features,
+        ops,
+        failures,
+      });
     } else {
       console.log(`\nself-test against the f64 reference: largest error over rounding bound, at most 1 for a correct kernel\n`);
-      console.log(formatTable(['op', 'cases', 'worst', ''], ops.map((o) => [o.op, o.cases, o.worst.toFixed(3), o.passed ? 'ok' : 'FAILED'])));
+      console.log(
+        formatTable(
+          ['op', 'cases', 'worst', ''],
+          ops.map((o) => [o.op, o.cases, o.worst.toFixed(3), o.passed ? 'ok' : 'FAILED']),
+        ),
+      );
       for (const failure of failures) console.log(`FAILED ${failure}`);
-      console.log(failures.length === 0 ? `\nall ${reports.length} cases passed` : `\n${failures.length} of ${reports.length} cases failed`);
+      console.log(
+        failures.length === 0 ? `\nall ${reports.length} cases passed` : `\n${failures.length} of ${reports.length} cases failed`,
+      );
     }
     if (failures.length > 0) throw new CheckFailed();
   });
@@ -70,7 +101,10 @@ async function inLanes<T, R>(items: readonly T[], work: (item: T) => Promise<R>)
 async function withinTime<T>(c: OpCase, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${describeCase(c)}: expected the kernels to end within ${CASE_SECONDS} s, but they did not.`)), CASE_SECONDS * 1000);
+    timer = setTimeout(
+      () => reject(new Error(`${describeCase(c)}: expected the kernels to end within ${CASE_SECONDS} s, but they did not.`)),
+      CASE_SECONDS * 1000,
+    );
   });
   try {
     return await Promise.race([work, late]);
@@ -91,7 +125,9 @@ function failedCase(gpu: Gpu, c: OpCase, error: unknown): CaseReport & { readonl
 function printAdapters(adapters: readonly AdapterSummary[], inUse: AdapterSummary): void {
   console.log(`backlight ${VERSION}, node ${process.version}, dawn (webgpu) ${inUse.dawn ?? 'unknown'}\n\nadapters`);
   for (const adapter of adapters) console.log(`  ${formatAdapter(adapter)}`);
-  console.log(`\nin use: ${formatAdapter(inUse)}\n  mode ${inUse.mode}; toggles ${inUse.toggles.join(' ') || 'default'}\n  features ${inUse.features.join(', ')}`);
+  console.log(
+    `\nin use: ${formatAdapter(inUse)}\n  mode ${inUse.mode}; toggles ${inUse.toggles.join(' ') || 'default'}\n  features ${inUse.features.join(', ')}`,
+  );
   for (const name of LIMITS) {
     const value = inUse.limits[name];
     if (value !== undefined) console.log(`  ${name} ${/Size$/.test(name) ? bytes(value) : value}`);

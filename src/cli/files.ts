@@ -15,8 +15,10 @@ export async function readBytes(file: string, what: string): Promise<Uint8Array>
 /** Refuses an output that has no folder to go to, or would replace one of the inputs, before any work is done for it. */
 export async function checkOutput(file: string | undefined, extension: string, inputs: readonly string[]): Promise<void> {
   if (file === undefined) return;
-  if (inputs.some((input) => path.resolve(input) === path.resolve(file))) throw new InputError(`--output: expected a file of its own, got "${file}", which is read here.`);
-  if (path.extname(file).toLowerCase() !== extension) throw new InputError(`--output: expected a file name ending in ${extension}, got "${file}".`);
+  if (inputs.some((input) => path.resolve(input) === path.resolve(file)))
+    throw new InputError(`--output: expected a file of its own, got "${file}", which is read here.`);
+  if (path.extname(file).toLowerCase() !== extension)
+    throw new InputError(`--output: expected a file name ending in ${extension}, got "${file}".`);
   const folder = path.dirname(path.resolve(file));
   const { stat } = await import('node:fs/promises');
   const info = await stat(folder).catch(() => null);
@@ -37,6 +39,8 @@ export async function writeWhole(file: string, bytes: Uint8Array | string): Prom
     await rename(beside, file);
   } catch (error) {
     await rm(beside, { force: true });
-    throw new InputError(`--output: expected to write "${file}", got ${(error as NodeJS.ErrnoException).code ?? error}. Check the folder and its rights.`);
+    throw new InputError(
+      `--output: expected to write "${file}", got ${(error as NodeJS.ErrnoException).code ?? error}. Check the folder and its rights.`,
+    );
   }
 }

@@ -40,7 +40,10 @@ export function gradcheckCommand(): Command {
 async function run(modelPath: string, args: Arguments): Promise<void> {
   const rule = parseRules(args.rule, args.ruleAt);
   const wanted = args.target === undefined || args.target === 'top1' ? null : parseInteger(args.target, '--target');
-  const { input, graph, parameters } = args.input === undefined ? await randomQuestion(modelPath, parseInteger(args.seed, '--seed')) : await loadQuestion(modelPath, args.input, args);
+  const { input, graph, parameters } =
+    args.input === undefined
+      ? await randomQuestion(modelPath, parseInteger(args.seed, '--seed'))
+      : await loadQuestion(modelPath, args.input, args);
   const target = requireScores(graph);
   await withDevice(args, async (gpu) => {
     const { shape } = valueInfo(typeGraph(graph), target);
@@ -73,7 +76,8 @@ function progress(quiet: boolean | undefined): ((done: number, total: number) =>
   return (done, total) => process.stderr.write(`\rlayer ${done} of ${total}${done === total ? '\n' : ''}`);
 }
 
-const short = (c: Comparison | null): Record<string, unknown> | null => c && { worst: c.worst, what: c.what, at: c.at, got: c.got, want: c.want, bound: c.bound };
+const short = (c: Comparison | null): Record<string, unknown> | null =>
+  c && { worst: c.worst, what: c.what, at: c.at, got: c.got, want: c.want, bound: c.bound };
 
 function summary(report: GradcheckReport): Record<string, unknown> {
   const { layers, ...rest } = report;
@@ -82,7 +86,12 @@ function summary(report: GradcheckReport): Record<string, unknown> {
 
 function print(report: GradcheckReport, target: number): void {
   const ratio = (c: Comparison | null): string => (c ? c.worst.toFixed(3) : '');
-  console.log(formatTable(['layer', 'op', 'forward', 'backward', ''], report.layers.map((l) => [l.node, l.op, ratio(l.forward), ratio(l.backward), l.passed ? '' : 'FAILED'])));
+  console.log(
+    formatTable(
+      ['layer', 'op', 'forward', 'backward', ''],
+      report.layers.map((l) => [l.node, l.op, ratio(l.forward), ratio(l.backward), l.passed ? '' : 'FAILED']),
+    ),
+  );
   const { decisions } = report;
   const [{ endToEnd, takenBranch }] = report.gradients;
   const differing = decisions.nodes.filter((n) => n.differing > 0).map((n) => `${n.node} ${n.differing} of ${n.units}`);

@@ -5,7 +5,16 @@ import { writeNpy, writeSafetensors } from '../formats/index.ts';
 import { Network, type GradientOptions } from '../network.ts';
 import { RULES } from '../rule.ts';
 import { formatShape, norm } from '../tensor.ts';
-import { collect, parseChoice, parseIntegers, parseNeuron, parseRules, parseTarget, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import {
+  collect,
+  parseChoice,
+  parseIntegers,
+  parseNeuron,
+  parseRules,
+  parseTarget,
+  withDeviceOptions,
+  type DeviceArguments,
+} from './arguments.ts';
 import { checkOutput, writeWhole } from './files.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample, type Question } from './session.ts';
@@ -26,10 +35,12 @@ interface Arguments extends DeviceArguments, PictureArguments {
 
 export function gradientCommand(): Command {
   const command = new Command('gradient')
-    .description('The gradient of a class score or of any neuron with respect to the input, under a chosen ReLU rule; or of the loss with respect to the parameters.')
+    .description(
+      'The gradient of a class score or of any neuron with respect to the input, under a chosen ReLU rule; or of the loss with respect to the parameters.',
+    )
     .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
-    .requiredOption('--input <file>', 'input: .npy of the network\'s input shape, or an image')
-    .requiredOption('--output <file>', 'where to write: .npy of the input\'s shape, or .safetensors with --wrt parameters')
+    .requiredOption('--input <file>', "input: .npy of the network's input shape, or an image")
+    .requiredOption('--output <file>', "where to write: .npy of the input's shape, or .safetensors with --wrt parameters")
     .option('--target <class>', 'a class, one for each item separated by commas, or top1 (default: top1)')
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
     .option('--score <kind>', 'scores (unnormalised) or posterior', 'scores')
@@ -53,14 +64,18 @@ async function gradient(args: Arguments): Promise<void> {
   await checkOutput(args.output, wrt === 'input' ? '.npy' : '.safetensors', [args.model, args.input]);
   if (wrt === 'parameters') {
     if (args.labels === undefined) throw new InputError('--wrt parameters: expected --labels with the true class of each item, got none.');
-    if (args.target !== undefined || args.neuron !== undefined) throw new InputError('--wrt parameters: expected --labels alone, got --target or --neuron.');
+    if (args.target !== undefined || args.neuron !== undefined)
+      throw new InputError('--wrt parameters: expected --labels alone, got --target or --neuron.');
     const labels = parseIntegers(args.labels, '--labels');
     const question = await loadQuestion(args.model, args.input, args);
     await parameterGradients(args, question, labels, started);
   } else {
-    if (args.labels !== undefined) throw new InputError('--labels: expected --wrt parameters with it, got --wrt input. Use --target for a class.');
-    if (args.target !== undefined && args.neuron !== undefined) throw new InputError('--neuron: expected either --target or --neuron, got both.');
-    if (args.neuron !== undefined && args.score !== 'scores') throw new InputError(`--score: expected a class as target with it, got --neuron. Leave out one of them.`);
+    if (args.labels !== undefined)
+      throw new InputError('--labels: expected --wrt parameters with it, got --wrt input. Use --target for a class.');
+    if (args.target !== undefined && args.neuron !== undefined)
+      throw new InputError('--neuron: expected either --target or --neuron, got both.');
+    if (args.neuron !== undefined && args.score !== 'scores')
+      throw new InputError(`--score: expected a class as target with it, got --neuron. Leave out one of them.`);
     const options: GradientOptions = {
       ...(args.neuron === undefined ? { target: parseTarget(args.target ?? 'top1') } : { neuron: parseNeuron(args.neuron) }),
       score: parseChoice(args.score, ['scores', 'posterior'] as const, '--score'),
@@ -71,7 +86,12 @@ async function gradient(args: Arguments): Promise<void> {
   }
 }
 
-async function inputGradient(args: Arguments, { graph, parameters, input }: Question, options: GradientOptions, started: number): Promise<void> {
+async function inputGradient(
+  args: Arguments,
+  { graph, parameters, input }: Question,
+  options: GradientOptions,
+  started: number,
+): Promise<void> {
   await withDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
@@ -79,7 +99,8 @@ async function inputGradient(args: Arguments, { graph, parameters, input }: Ques
       warnNonFinite('the gradient', result.gradient);
       await writeWhole(args.output, writeNpy(result.gradient));
       const length = norm(result.gradient);
-      if (length === 0) console.error('warning: the gradient is zero everywhere: no open path leads from the input to the target under this rule.');
+      if (length === 0)
+        console.error('warning: the gradient is zero everywhere: no open path leads from the input to the target under this rule.');
       const report = {
         model: args.model,
         input: args.input,
@@ -95,8 +116,12 @@ async function inputGradient(args: Arguments, { graph, parameters, input }: Ques
       };
       if (args.json) printJson(report);
       else {
-        const what = options.neuron ? `${options.neuron.tensor}:${options.neuron.at.join(',')}` : `class ${[...new Set(result.targets)].join(', ')}`;
-        console.log(`${args.rule} of ${what} (${result.values.map((v) => v.toFixed(4)).join(', ')}), ${formatShape(result.gradient.shape)}, norm ${length.toPrecision(6)}, written to ${args.output}`);
+        const what = options.neuron
+          ? `${options.neuron.tensor}:${options.neuron.at.join(',')}`
+          : `class ${[...new Set(result.targets)].join(', ')}`;
+        console.log(
+          `${args.rule} of ${what} (${result.values.map((v) => v.toFixed(4)).join(', ')}), ${formatShape(result.gradient.shape)}, norm ${length.toPrecision(6)}, written to ${args.output}`,
+        );
       }
     } finally {
       await network.dispose();
@@ -104,7 +129,12 @@ async function inputGradient(args: Arguments, { graph, parameters, input }: Ques
   });
 }
 
-async function parameterGradients(args: Arguments, { graph, parameters, input }: Question, labels: readonly number[], started: number): Promise<void> {
+async function parameterGradients(
+  args: Arguments,
+  { graph, parameters, input }: Question,
+  labels: readonly number[],
+  started: number,
+): Promise<void> {
   await withDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
@@ -113,9 +143,22 @@ async function parameterGradients(args: Arguments, { graph, parameters, input }:
       await writeWhole(args.output, writeSafetensors(gradients));
       const parametersReport = [...gradients].map(([name, { shape, data }]) => ({ name, shape, norm: norm({ shape, data }) }));
       if (args.json) {
-        printJson({ model: args.model, input: args.input, labels, loss, parameters: parametersReport, output: args.output, ...costReport(gpu, network, started) });
+        printJson({
+          model: args.model,
+          input: args.input,
+          labels,
+          loss,
+          parameters: parametersReport,
+          output: args.output,
+          ...costReport(gpu, network, started),
+        });
       } else {
-        console.log(formatTable(['parameter', 'shape', 'norm'], parametersReport.map((p) => [p.name, formatShape(p.shape), p.norm.toPrecision(6)])));
+        console.log(
+          formatTable(
+            ['parameter', 'shape', 'norm'],
+            parametersReport.map((p) => [p.name, formatShape(p.shape), p.norm.toPrecision(6)]),
+          ),
+        );
         console.log(`mean cross-entropy ${loss.toFixed(6)}; ${gradients.size} gradients written to ${args.output}`);
       }
     } finally {

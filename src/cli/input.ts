@@ -15,7 +15,7 @@ export type PictureArguments = PreprocessOptions;
 export function withPictureOptions(command: Command): Command {
   return command
     .option('--preprocess <preset>', 'for images: caffe (BGR less 104,117,123) or torchvision (RGB, ImageNet mean and deviation)')
-    .option('--size <pixels>', 'for images: input size, as 224 or 224x320 (default: the model\'s)')
+    .option('--size <pixels>', "for images: input size, as 224 or 224x320 (default: the model's)")
     .option('--fit <how>', 'for images: crop the middle, or squash')
     .option('--resize <pixels>', 'for images, with crop: length of the shorter side before cropping')
     .option('--channels <order>', 'for images: rgb, bgr or grey')
@@ -51,7 +51,9 @@ function withBatchAxis(input: Tensor, model: Model): Tensor {
   }
   const channels = model.input.dims?.[1];
   if (typeof channels === 'number' && channels !== input.shape[1]) {
-    throw new InputError(`--input: expected ${channels} channels for "${model.input.name}", got ${formatShape(input.shape)}. Check the axis order, NCHW.`);
+    throw new InputError(
+      `--input: expected ${channels} channels for "${model.input.name}", got ${formatShape(input.shape)}. Check the axis order, NCHW.`,
+    );
   }
   return input;
 }
@@ -59,7 +61,10 @@ function withBatchAxis(input: Tensor, model: Model): Tensor {
 /** The model's input [N, C, H, W]; open sides are filled from --size. */
 function pictureShape(model: Model, { size }: PictureArguments): Shape {
   const { name, dims } = model.input;
-  if (dims?.length !== 4) throw new InputError(`--input: expected a network on images [N, C, H, W] for an image, got "${name}" with ${dims?.length ?? 'unknown'} axes. Give a .npy file.`);
+  if (dims?.length !== 4)
+    throw new InputError(
+      `--input: expected a network on images [N, C, H, W] for an image, got "${name}" with ${dims?.length ?? 'unknown'} axes. Give a .npy file.`,
+    );
   return dims.map((extent, axis) => {
     if (axis === 0) return 1;
     if (typeof extent === 'number') return extent;

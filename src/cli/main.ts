@@ -21,7 +21,12 @@ const program = new Command('backlight')
   .configureOutput({ writeErr: () => {} });
 
 for (const command of [predictCommand(), gradientCommand(), planCommand(), gradcheckCommand(), doctorCommand()]) {
-  program.addCommand(command.exitOverride().configureOutput({ writeErr: () => {} }).option('--debug', 'print stack traces'));
+  program.addCommand(
+    command
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+      .option('--debug', 'print stack traces'),
+  );
 }
 
 /** Ends the process once what was printed has left it: a live device would keep it, and exit alone would cut a pipe short. */

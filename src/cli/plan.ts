@@ -18,7 +18,9 @@ interface Arguments {
 
 export function planCommand(): Command {
   const command = new Command('plan')
-    .description('Shapes, multiply-accumulates, parameters, bytes and slots of a model, for the scores and the gradient of a score with respect to the input.')
+    .description(
+      'Shapes, multiply-accumulates, parameters, bytes and slots of a model, for the scores and the gradient of a score with respect to the input.',
+    )
     .argument('<model>', 'model: .onnx, or Graph JSON with .safetensors beside it')
     .option('--batch <n>', 'batch size', '1')
     .option('--shape <n,c,h,w>', 'input shape, where the model leaves it open')
@@ -31,14 +33,20 @@ export function planCommand(): Command {
 
 async function plan(modelPath: string, args: Arguments): Promise<void> {
   const model = await loadModel(modelPath);
-  const shape = args.shape === undefined ? declaredShape(model, parseInteger(args.batch, '--batch', 1)) : parseIntegers(args.shape, '--shape');
+  const shape =
+    args.shape === undefined ? declaredShape(model, parseInteger(args.batch, '--batch', 1)) : parseIntegers(args.shape, '--shape');
   const { graph } = model.at({ [model.input.name]: shape });
   const typed = typeGraph(graph);
   const compiled = compile(typed, args.forwardOnly || graph.scores === undefined ? {} : { target: graph.scores, wrt: [model.input.name] });
   const report = explain(typed, compiled);
   if (args.json) {
     const { prepare, forward, backward } = compiled;
-    printJson({ ...report, input: { name: model.input.name, shape }, scores: graph.scores, plan: { prepare, forward, backward, tensors: compiled.tensors } });
+    printJson({
+      ...report,
+      input: { name: model.input.name, shape },
+      scores: graph.scores,
+      plan: { prepare, forward, backward, tensors: compiled.tensors },
+    });
   } else print(report, graph.scores, model.input.name, formatShape(shape));
 }
 

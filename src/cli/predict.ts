@@ -23,10 +23,10 @@ export function predictCommand(): Command {
   const command = new Command('predict')
     .description('Class scores of an input: the unnormalised scores, with their posteriors. With --tensor, any tensor of the network.')
     .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
-    .requiredOption('--input <file>', 'input: .npy of the network\'s input shape, or an image')
+    .requiredOption('--input <file>', "input: .npy of the network's input shape, or an image")
     .option('--output <file.npy>', 'write the raw scores [N, K], or the tensor as it is')
     .option('--top <n>', 'how many classes to print', '5')
-    .option('--labels <file>', 'class names, one a line (default: those of the model\'s card)')
+    .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--tensor <name>', 'a tensor of the network instead of the scores')
     .option('--json', 'print a report as JSON');
   withPictureOptions(withDeviceOptions(command)).action(predict);
@@ -48,7 +48,14 @@ async function predict(args: Arguments): Promise<void> {
       const output = args.tensor === undefined ? { shape: [items, value.data.length / items], data: value.data as Float32Array } : value;
       if (!(output.data instanceof Int32Array)) warnNonFinite(`"${name}"`, output as Tensor);
       if (args.output !== undefined) await writeWhole(args.output, writeNpy(output));
-      const report = { model: args.model, input: args.input, inputShape: input.shape, tensor: name, shape: output.shape, output: args.output };
+      const report = {
+        model: args.model,
+        input: args.input,
+        inputShape: input.shape,
+        tensor: name,
+        shape: output.shape,
+        output: args.output,
+      };
       if (args.tensor !== undefined) {
         if (args.json) printJson({ ...report, ...costReport(gpu, network, started) });
         else console.log(`"${name}" ${output.shape.join('x')}${args.output === undefined ? '' : ` written to ${args.output}`}`);

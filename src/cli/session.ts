@@ -40,7 +40,8 @@ export function declaredShape(model: Model, batch = 1): Shape {
   if (!dims) throw new InputError(`model: expected input "${name}" to declare a shape, got none. Give an input.`);
   return dims.map((extent, axis) => {
     if (axis === 0 && (typeof extent !== 'number' || batch !== 1)) return batch;
-    if (typeof extent !== 'number') throw new InputError(`model: expected input "${name}" to declare axis ${axis}, got ${extent ?? 'an open extent'}. Give an input.`);
+    if (typeof extent !== 'number')
+      throw new InputError(`model: expected input "${name}" to declare axis ${axis}, got ${extent ?? 'an open extent'}. Give an input.`);
     return extent;
   });
 }
@@ -76,7 +77,12 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   const widths = header.map((_, c) => Math.max(...cells.map((row) => row[c].length)));
   const right = header.map((_, c) => rows.length > 0 && rows.every((row) => /^[-\d.,e+%∞]*$/.test(String(row[c]))));
   return cells
-    .map((row) => row.map((cell, c) => (right[c] ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, c) => (right[c] ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -88,7 +94,10 @@ export function bytes(n: number): string {
 export function warnNonFinite(what: string, { data }: Tensor): void {
   let bad = 0;
   for (const v of data) if (!Number.isFinite(v)) bad++;
-  if (bad > 0) console.error(`warning: ${bad} of ${data.length} values of ${what} are not finite. Look for NaN or huge values in the model or the input.`);
+  if (bad > 0)
+    console.error(
+      `warning: ${bad} of ${data.length} values of ${what} are not finite. Look for NaN or huge values in the model or the input.`,
+    );
 }
 
 /** An example under a command's help. */

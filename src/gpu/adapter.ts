@@ -220,7 +220,11 @@ async function find(options: AdapterOptions, suits: (summary: AdapterSummary) =>
 
 function holds(summary: AdapterSummary, part: string): boolean {
   // "NVIDIA H200", "nvidia-h200" and "h200" are one.
-  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, ' ').trim();
+  const plain = (text: string) =>
+    text
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, ' ')
+      .trim();
   const { name, vendor, architecture, device, description } = summary;
   const wanted = plain(part);
   return wanted !== '' && [name, vendor, architecture, device, description].some((text) => plain(text).includes(wanted));

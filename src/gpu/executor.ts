@@ -2,21 +2,14 @@
  * Runs a plan: one loop over its steps. Everything a run needs (buffers, pipelines, bind groups, uniforms, the staging buffer) is made once,
  * in `create`; a run allocates nothing on the device.
  */
-import { EngineError, InputError, LimitError, ValidationError } from '../errors.ts';
+import { EngineError, InputError, LimitError } from '../errors.ts';
 import type { Plan, PlanTensor, Step } from '../plan.ts';
 import { formatShape, sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
 import { BufferUsage, MapMode } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
-import { KernelCache, packGeometry, type Kernel } from './kernel.ts';
+import { bindSteps, type Dispatch } from './dispatch.ts';
+import { KernelCache, type Kernel } from './kernel.ts';
 import { createStorage, ParameterStore } from './store.ts';
-
-/** A step with everything bound. */
-interface Dispatch {
-  readonly step: Step;
-  readonly kernel: Kernel;
-  readonly bindGroup: GPUBindGroup;
-  readonly groups: readonly [number, number];
-}
 
 /** What building and running has cost. Times are wall times in ms. */
 export interface ExecutorStats {
@@ -106,7 +99,9 @@ export class Executor {
     const { gpu, plan, store } = this;
     gpu.check();
     if (plan.traits.quads && !gpu.device.features.has('subgroups')) {
-      throw new InputError(`graph "${plan.name}": expected a device with subgroups for a plan made with quads, got ${gpu.info.name}. Compile with its own traits.`);
+      throw new InputError(
+        `graph "${plan.name}": expected a device with subgroups for a plan made with quads, got ${gpu.info.name}. Compile with its own traits.`,
+      );
     }
     this.#checkLimits();
     const tensors = Object.values(plan.tensors);
@@ -135,14 +130,20 @@ export class Executor {
     for (const [slot, bytes] of plan.slots.entries()) {
       this.#slots.push(this.#keep(await createStorage(gpu, owner[slot].id, owner[slot].node, bytes)));
     }
-    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients)].map(({ id }) => plan.tensors[id].bytes);
+    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients)].map(
+      ({ id }) => plan.tensors[id].bytes,
+    );
     const staged = Math.max(16, ...largest);
     const staging = await withErrorScopes(gpu, { label: `graph "${plan.name}", buffer to read results from (${staged} bytes)` }, () =>
       gpu.device.createBuffer({ label: 'staging', size: staged, usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST }),
     );
     this.#staging = this.#keep(staging);
 
-    const dispatches = await this.#bind([...prepare, ...main], await kernels);
+    const { uniforms, dispatches } = await bindSteps(gpu, plan, [...prepare, ...main], await kernels, {
+      buffer: (id) => this.#buffer(id),
+      foldAt: this.options.foldAt,
+    });
+    this.#keep(uniforms);
     this.#prepare = dispatches.slice(0, prepare.length);
     this.#forward = dispatches.slice(prepare.length, prepare.length + plan.forward.length);
     this.#backward = dispatches.slice(prepare.length + plan.forward.length);
@@ -179,65 +180,6 @@ export class Executor {
       if (result.status === 'rejected') throw result.reason;
       return result.value;
     });
-  }
-
-  /** Uniforms in one buffer, a bind group for each step. */
-  async #bind(steps: readonly Step[], kernels: readonly Kernel[]): Promise<Dispatch[]> {
-    const { gpu } = this;
-    const { device } = gpu;
-    const align = device.limits.minUniformBufferOffsetAlignment;
-    const offsets: number[] = [];
-    let total = 0;
-    for (const { info } of kernels) {
-      offsets.push(total);
-      total += Math.ceil(info.uniformBytes / align) * align;
-    }
-    const block = new ArrayBuffer(Math.max(16, total));
-    steps.forEach((step, i) => packGeometry(kernels[i].info, step.geometry, new DataView(block, offsets[i], kernels[i].info.uniformBytes)));
-    const uniforms = this.#keep(device.createBuffer({ label: 'geometry', size: block.byteLength, usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST }));
-    device.queue.writeBuffer(uniforms, 0, block);
-
-    const make = (i: number): GPUBindGroup => {
-      const { entry, info, layout } = kernels[i];
-      return device.createBindGroup({
-        label: `${steps[i].node} ${info.name}.${entry.name}`,
-        layout,
-        entries: entry.bindings.map(({ binding, kind, name }) => ({
-          binding,
-          resource:
-            kind === 'uniform'
-              ? { buffer: uniforms, offset: offsets[i], size: info.uniformBytes }
-              : { buffer: this.#buffer(steps[i].bind[name]), size: this.plan.tensors[steps[i].bind[name]].bytes },
-        })),
-      });
-    };
-    steps.forEach((step, i) => checkBindings(step, kernels[i]));
-    let groups: GPUBindGroup[];
-    try {
-      groups = await withErrorScopes(gpu, { label: `graph "${this.plan.name}"` }, () => steps.map((_, i) => make(i)));
-    } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      // One of them is at fault: make them one by one to name it.
-      for (const [i, step] of steps.entries()) {
-        await withErrorScopes(gpu, { label: `node "${step.node}" (${step.shader}.${step.entry})`, node: step.node }, () => make(i));
-      }
-      throw error;
-    }
-    return steps.map((step, i) => ({ step, kernel: kernels[i], bindGroup: groups[i], groups: this.#workgroups(step, kernels[i]) }));
-  }
-
-  /** Workgroups in x, and in y what exceeds the device's count for one dimension. */
-  #workgroups(step: Step, kernel: Kernel): [number, number] {
-    const most = this.gpu.device.limits.maxComputeWorkgroupsPerDimension;
-    const groups = Math.max(1, Math.ceil(step.invocations / kernel.entry.workgroupSize));
-    const least = Math.ceil(groups / most);
-    const rows = Math.max(least, Math.min(most, Math.ceil(groups / (this.options.foldAt ?? most))));
-    if (least > most) {
-      throw new LimitError(
-        `node "${step.node}": expected at most ${most}x${most} workgroups, got ${groups}. Use a smaller batch or image.`,
-      );
-    }
-    return [Math.ceil(groups / rows), rows];
   }
 
   #buffer(id: string): GPUBuffer {
@@ -282,7 +224,10 @@ export class Executor {
 
   /** Prepares packed weights again after parameters have changed on the device. */
   async refreshPrepared(): Promise<void> {
-    if (!this.plan.training) throw new InputError('refreshPrepared: expected a plan made for training, got one that keeps packed weights alone. Compile with training.');
+    if (!this.plan.training)
+      throw new InputError(
+        'refreshPrepared: expected a plan made for training, got one that keeps packed weights alone. Compile with training.',
+      );
     await this.#exclusively(() => this.#submit('prepare', this.#prepare));
   }
 
@@ -297,7 +242,9 @@ export class Executor {
    * Call before setting inputs.
    */
   poison(): void {
-    this.#slots.forEach((buffer, slot) => this.gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(poisonBits(slot))));
+    this.#slots.forEach((buffer, slot) =>
+      this.gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(poisonBits(slot))),
+    );
     this.#state = 'ready';
   }
 
@@ -305,7 +252,9 @@ export class Executor {
   async read(name: string): Promise<AnyTensor> {
     const { plan } = this;
     if (!plan.readable.includes(name)) {
-      throw new InputError(`read: expected one of the values kept by the plan (${plan.readable.slice(0, 8).join(', ')}), got "${name}". Compile with keep: ["${name}"].`);
+      throw new InputError(
+        `read: expected one of the values kept by the plan (${plan.readable.slice(0, 8).join(', ')}), got "${name}". Compile with keep: ["${name}"].`,
+      );
     }
     if (this.#state === 'ready') throw new InputError('read: expected a forward pass before it. Call forward() first.');
     const ref = plan.values[name];
@@ -324,7 +273,9 @@ export class Executor {
   async readGradient(name: string): Promise<Tensor> {
     const { plan } = this;
     if (!Object.hasOwn(plan.gradients, name)) {
-      throw new InputError(`gradient: expected one of ${Object.keys(plan.gradients).slice(0, 8).join(', ') || 'none'}, got "${name}". Compile with wrt or signals.`);
+      throw new InputError(
+        `gradient: expected one of ${Object.keys(plan.gradients).slice(0, 8).join(', ') || 'none'}, got "${name}". Compile with wrt or signals.`,
+      );
     }
     if (this.#state !== 'backward') throw new InputError('gradient: expected a backward pass before it. Call backward() first.');
     const ref = plan.gradients[name];
@@ -366,14 +317,17 @@ export class Executor {
   #writeInputs(inputs: Readonly<Record<string, AnyTensor>>): void {
     const { plan } = this;
     for (const name of Object.keys(inputs)) {
-      if (!plan.inputs.includes(name) && !plan.unusedInputs.includes(name)) throw new InputError(`input: expected one of ${plan.inputs.join(', ')}, got "${name}".`);
+      if (!plan.inputs.includes(name) && !plan.unusedInputs.includes(name))
+        throw new InputError(`input: expected one of ${plan.inputs.join(', ')}, got "${name}".`);
     }
     for (const name of plan.inputs) {
       const value = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
       const { shape, dtype } = plan.values[name];
       if (!value) throw new InputError(`input "${name}": expected a tensor ${formatShape(shape)}, got none.`);
       if (!sameShape(value.shape, shape)) {
-        throw new InputError(`input "${name}": expected shape ${formatShape(shape)}, got ${formatShape(value.shape)}. Compile a plan for that shape.`);
+        throw new InputError(
+          `input "${name}": expected shape ${formatShape(shape)}, got ${formatShape(value.shape)}. Compile a plan for that shape.`,
+        );
       }
       checkData(`input "${name}"`, value, dtype === 'i32' ? Int32Array : Float32Array);
       this.#write(plan.values[name].id, value);
@@ -432,17 +386,8 @@ export class Executor {
 
 /** Values that do not fill their shape would leave those of the last run in place; numbers of another type would be taken for bits. */
 function checkData(what: string, { shape, data }: AnyTensor, type: typeof Float32Array | typeof Int32Array): void {
-  if (!(data instanceof type)) throw new InputError(`${what}: expected ${type === Int32Array ? 'i32' : 'f32'}, got ${(data as object).constructor.name}.`);
-  if (data.length !== size(shape)) throw new InputError(`${what}: expected ${size(shape)} values for shape ${formatShape(shape)}, got ${data.length}.`);
-}
-
-function checkBindings(step: Step, { entry, info }: Kernel): void {
-  const wanted = entry.bindings.filter(({ kind }) => kind !== 'uniform').map(({ name }) => name);
-  const given = Object.keys(step.bind);
-  if (wanted.length !== given.length || wanted.some((name) => !given.includes(name))) {
-    throw new ValidationError(
-      `node "${step.node}": expected ${info.name}.wgsl ${entry.name} to be bound ${wanted.join(', ')}, got ${given.join(', ')}.`,
-      step.node,
-    );
-  }
+  if (!(data instanceof type))
+    throw new InputError(`${what}: expected ${type === Int32Array ? 'i32' : 'f32'}, got ${(data as object).constructor.name}.`);
+  if (data.length !== size(shape))
+    throw new InputError(`${what}: expected ${size(shape)} values for shape ${formatShape(shape)}, got ${data.length}.`);
 }

@@ -73,7 +73,7 @@ export function reflect(name: string, source: string): ShaderInfo {
     entries.set(entry.name, { name: entry.name, bindings, workgroupSize: sizes.reduce((a, b) => a * b, 1) });
   }
   const block = module.uniforms[0];
-  const members = block ? (block.type as { members?: readonly Member[] }).members ?? [] : [];
+  const members = block ? ((block.type as { members?: readonly Member[] }).members ?? []) : [];
   const info: ShaderInfo = {
     name,
     source,
@@ -97,7 +97,13 @@ interface Member {
 function field(shader: string, { name, offset, size, type }: Member): Field {
   // f32, vec4u, vec4<u32>, array<vec4u, 2>: the letter or word behind tells the scalar.
   const element = type.format?.name ?? type.name;
-  const scalar = /(?:^|<)f32|vec\df$|^f32/.test(element) ? 'f32' : /i32|vec\di$/.test(element) ? 'i32' : /u32|vec\du$/.test(element) ? 'u32' : null;
+  const scalar = /(?:^|<)f32|vec\df$|^f32/.test(element)
+    ? 'f32'
+    : /i32|vec\di$/.test(element)
+      ? 'i32'
+      : /u32|vec\du$/.test(element)
+        ? 'u32'
+        : null;
   if (scalar === null) throw new ShaderError(`${shader}.wgsl: expected ${name} to be made of f32, i32 or u32, got ${type.name}.`);
   return { name, offset, words: size / 4, scalar };
 }
@@ -115,13 +121,15 @@ export function packGeometry(info: ShaderInfo, geometry: Readonly<Record<string,
       );
     }
     const values = typeof value === 'number' ? [value] : value;
-    if (values.length > target.words) throw new ShaderError(`${info.name}.wgsl: expected at most ${target.words} values for ${name}, got ${values.length}.`);
+    if (values.length > target.words)
+      throw new ShaderError(`${info.name}.wgsl: expected at most ${target.words} values for ${name}, got ${values.length}.`);
     values.forEach((v, i) => {
       const at = target.offset + 4 * i;
       if (target.scalar === 'f32') into.setFloat32(at, v, true);
       else {
         const [low, high] = target.scalar === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
-        if (!Number.isInteger(v) || v < low || v > high) throw new ShaderError(`${info.name}.wgsl: expected ${name} to be ${target.scalar}, got ${v}.`);
+        if (!Number.isInteger(v) || v < low || v > high)
+          throw new ShaderError(`${info.name}.wgsl: expected ${name} to be ${target.scalar}, got ${v}.`);
         into.setUint32(at, v >>> 0, true);
       }
     });
@@ -186,7 +194,8 @@ export class KernelCache {
   async #compile(name: string, source: string, entryName: string, constants: Readonly<Record<string, number>>): Promise<Kernel> {
     const info = reflect(name, source);
     const entry = info.entries.get(entryName);
-    if (!entry) throw new ShaderError(`${name}.wgsl: expected an entry point among ${[...info.entries.keys()].join(', ')}, got "${entryName}".`);
+    if (!entry)
+      throw new ShaderError(`${name}.wgsl: expected an entry point among ${[...info.entries.keys()].join(', ')}, got "${entryName}".`);
     const unknown = Object.keys(constants).filter((constant) => !info.overrides.includes(constant));
     if (unknown.length > 0) {
       throw new ShaderError(`${name}.wgsl: expected overrides among ${info.overrides.join(', ') || 'nothing'}, got ${unknown.join(', ')}.`);

@@ -62,7 +62,9 @@ export class ParameterStore {
     const value = this.values.get(id);
     if (!value) throw new InputError(`parameters: expected a value for "${id}", got none. Load the weights that belong to this graph.`);
     if (value.data.length !== elements) {
-      throw new InputError(`parameters: expected ${elements} values for "${id}", got ${value.data.length}. Load the weights that belong to this graph.`);
+      throw new InputError(
+        `parameters: expected ${elements} values for "${id}", got ${value.data.length}. Load the weights that belong to this graph.`,
+      );
     }
     const buffer = await createStorage(this.gpu, id, '', bytes);
     this.gpu.device.queue.writeBuffer(buffer, 0, value.data.buffer as ArrayBuffer, value.data.byteOffset, value.data.byteLength);

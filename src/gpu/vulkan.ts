@@ -80,7 +80,10 @@ export async function systemDrivers(): Promise<SystemDrivers> {
   ];
   const others = ['/usr/local/share', '/usr/share', '/usr/local/nvidia/share', '/usr/lib/x86_64-linux-gnu/GL', '/run/opengl-driver/share'];
   const manifests = new Map<string, boolean>();
-  for (const [folders, isStandard] of [[standard, true], [others, false]] as const) {
+  for (const [folders, isStandard] of [
+    [standard, true],
+    [others, false],
+  ] as const) {
     for (const folder of folders) {
       for (const file of manifestsIn(path.join(folder, 'vulkan/icd.d'), fs, path)) manifests.set(file, manifests.get(file) ?? isStandard);
     }
@@ -92,7 +95,11 @@ export async function systemDrivers(): Promise<SystemDrivers> {
 
 function manifestsIn(folder: string, fs: Node['fs'], path: Node['path']): string[] {
   try {
-    return fs.readdirSync(folder).filter((name) => name.endsWith('.json')).sort().map((name) => fs.realpathSync(path.join(folder, name)));
+    return fs
+      .readdirSync(folder)
+      .filter((name) => name.endsWith('.json'))
+      .sort()
+      .map((name) => fs.realpathSync(path.join(folder, name)));
   } catch {
     return [];
   }

@@ -136,7 +136,12 @@ function sniff(bytes: Uint8Array): Format {
 function complaints(error: unknown): string[] {
   const frame = /^Warning treated as error.*|Input buffer has corrupt header:|\b(VipsJpeg|vipspng|tiff2vips|webp2vips|gifload_buffer):/g;
   const message = error instanceof Error ? error.message : String(error);
-  const lines = message.split('\n').map((line) => line.replace(frame, '').replace(/[\s\p{Cc}]+/gu, ' ').trim());
+  const lines = message.split('\n').map((line) =>
+    line
+      .replace(frame, '')
+      .replace(/[\s\p{Cc}]+/gu, ' ')
+      .trim(),
+  );
   return [...new Set(lines)].filter((line) => line !== '');
 }
 
@@ -146,7 +151,11 @@ function isHarmless(error: unknown): boolean {
 }
 
 function reason(error: unknown): string {
-  const said = complaints(error).slice(0, 2).join('; ').slice(0, 200).replace(/[.:; ]+$/, '');
+  const said = complaints(error)
+    .slice(0, 2)
+    .join('; ')
+    .slice(0, 200)
+    .replace(/[.:; ]+$/, '');
   return said || 'its header is not valid';
 }
 

@@ -84,7 +84,7 @@ interface Chunk {
 function* chunks(bytes: Uint8Array): Generator<Chunk> {
   if (!SIGNATURE.every((byte, i) => bytes[i] === byte)) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
+  for (let at = SIGNATURE.length; at + 12 <= bytes.length;) {
     const length = view.getUint32(at);
     const end = at + 8 + length;
     if (end + 4 > bytes.length) return;

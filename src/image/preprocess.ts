@@ -71,8 +71,16 @@ export function channelCount(channels: Channels): number {
 
 /** Weights of R, G, B for each of the network's channels, in its order. */
 const MIX: Readonly<Record<Channels, readonly (readonly number[])[]>> = {
-  rgb: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-  bgr: [[0, 0, 1], [0, 1, 0], [1, 0, 0]],
+  rgb: [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  bgr: [
+    [0, 0, 1],
+    [0, 1, 0],
+    [1, 0, 0],
+  ],
   grey: [[0.299, 0.587, 0.114]],
 };
 

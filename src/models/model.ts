@@ -50,7 +50,8 @@ export async function loadModel(path: string): Promise<Model> {
       throw new InputError(`${what}: expected a readable file, got "${file}" (${(error as NodeJS.ErrnoException).code}). Check the path.`);
     }
   };
-  const beside = (file: string, extension: string): string => nodePath.join(nodePath.dirname(file), nodePath.basename(file, nodePath.extname(file)) + extension);
+  const beside = (file: string, extension: string): string =>
+    nodePath.join(nodePath.dirname(file), nodePath.basename(file, nodePath.extname(file)) + extension);
   const kind = nodePath.extname(path).toLowerCase();
   const bytes = await read(path, 'model');
   if (kind === '.json') return graphJsonModel(path, bytes, await read(beside(path, '.safetensors'), 'model weights'));
@@ -64,7 +65,9 @@ export async function loadModel(path: string): Promise<Model> {
     try {
       const inside = nodePath.relative(realpathSync(nodePath.dirname(path)), realpathSync(file));
       if (inside.startsWith('..') || nodePath.isAbsolute(inside)) {
-        throw new FormatError(`onnx: expected external data inside the model's folder, got "${location}", a link to elsewhere. Copy the file there.`);
+        throw new FormatError(
+          `onnx: expected external data inside the model's folder, got "${location}", a link to elsewhere. Copy the file there.`,
+        );
       }
       return readFileSync(file);
     } catch (error) {
@@ -125,7 +128,8 @@ function graphJsonModel(path: string, bytes: Uint8Array, weights: Uint8Array): M
 }
 
 function checkCard(value: unknown, where: string): ModelCard {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FormatError(`card: expected a JSON object in ${where}, got ${typeof value}.`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new FormatError(`card: expected a JSON object in ${where}, got ${typeof value}.`);
   const card = value as Record<string, unknown>;
   const { labels } = card;
   if (labels !== undefined && (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string'))) {

@@ -7,7 +7,10 @@ import type { Attrs, Fail } from './op.ts';
 export class AttrReader {
   readonly #seen = new Set<string>();
 
-  constructor(private readonly given: Attrs, private readonly fail: Fail) {}
+  constructor(
+    private readonly given: Attrs,
+    private readonly fail: Fail,
+  ) {}
 
   #take(name: string): unknown {
     this.#seen.add(name);
@@ -59,7 +62,8 @@ export class AttrReader {
 
   choice<T extends string>(name: string, choices: readonly T[], fallback: T): T {
     const value = this.#take(name) ?? fallback;
-    if (!choices.includes(value as T)) this.fail(`expected attribute ${name} to be one of ${choices.join(', ')}, got ${this.#show(value)}.`);
+    if (!choices.includes(value as T))
+      this.fail(`expected attribute ${name} to be one of ${choices.join(', ')}, got ${this.#show(value)}.`);
     return value as T;
   }
 

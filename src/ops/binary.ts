@@ -13,7 +13,9 @@ export function broadcastShape(a: Shape, b: Shape, fail: Fail): Shape {
   const [p, q] = [padShape(a, rank), padShape(b, rank)];
   return p.map((extent, axis) => {
     if (extent !== q[axis] && extent !== 1 && q[axis] !== 1) {
-      fail(`expected shapes that broadcast, got [${a.join(', ')}] and [${b.join(', ')}]: axis ${axis} has extents ${extent} and ${q[axis]}.`);
+      fail(
+        `expected shapes that broadcast, got [${a.join(', ')}] and [${b.join(', ')}]: axis ${axis} has extents ${extent} and ${q[axis]}.`,
+      );
     }
     return Math.max(extent, q[axis]);
   });

@@ -61,7 +61,8 @@ export const crossentropy: Op<LossAttrs> = {
   outputs: [1, 2],
   forward(c) {
     const [outer, extent] = c.x[0]!.shape;
-    const logProbabilities = c.y[1] ?? (c.differentiated ? c.save('logProbabilities', [outer, extent], 'f32') : c.scratch('logProbabilities', [outer, extent]));
+    const logProbabilities =
+      c.y[1] ?? (c.differentiated ? c.save('logProbabilities', [outer, extent], 'f32') : c.scratch('logProbabilities', [outer, extent]));
     c.step({
       shader: 'softmax',
       entry: 'logSoftmax',
@@ -85,7 +86,8 @@ export const crossentropy: Op<LossAttrs> = {
       const bind = { output: logProbabilities, dy: fromLog, dx: logPart };
       c.step({ shader: 'softmax', entry: 'logSoftmaxBackward', geometry: { outer, extent, inner: 1 }, bind, invocations: outer });
     }
-    if (both) c.step({ shader: 'binary', entry: 'add', geometry: { count }, bind: { a: lossPart, b: logPart, y: c.dx }, invocations: count });
+    if (both)
+      c.step({ shader: 'binary', entry: 'add', geometry: { count }, bind: { a: lossPart, b: logPart, y: c.dx }, invocations: count });
   },
 };
 

@@ -53,7 +53,13 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       const bits = switchBits(attrs.kernel);
       const words = Math.ceil((count * bits) / 32);
       const switches: TensorRef = save('switches', [words], 'u32' satisfies StorageType);
-      step({ ...shared, entry: 'forwardSwitches', constants: { switchBits: bits }, bind: { x: x!, y: y[0], switches }, invocations: words });
+      step({
+        ...shared,
+        entry: 'forwardSwitches',
+        constants: { switchBits: bits },
+        bind: { x: x!, y: y[0], switches },
+        invocations: words,
+      });
     } else {
       step({ ...shared, entry: 'forward', bind: { x: x!, y: y[0] }, invocations: count });
     }

@@ -48,7 +48,13 @@ export const pad: Op<PadAttrs> = {
   },
   forward({ attrs, x: [x], y: [y], step }) {
     const count = size(y.shape);
-    step({ shader: 'copy', entry: 'pad', geometry: { count, ...geometry(x!.shape, y.shape, attrs) }, bind: { x: x!, y }, invocations: count });
+    step({
+      shader: 'copy',
+      entry: 'pad',
+      geometry: { count, ...geometry(x!.shape, y.shape, attrs) },
+      bind: { x: x!, y },
+      invocations: count,
+    });
   },
   differentiable: () => true,
   adjoint({ attrs, dy: [dy], dx, step }) {

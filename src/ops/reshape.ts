@@ -28,7 +28,11 @@ export const reshape: Op<ReshapeAttrs> = {
     return attrs;
   },
   infer([x], a, fail) {
-    const wanted = a.shape.map((extent, axis) => (extent === 0 ? (x!.shape[axis] ?? fail(`expected an extent 0 to copy from axis ${axis}, but x has rank ${x!.shape.length}.`)) : extent));
+    const wanted = a.shape.map((extent, axis) =>
+      extent === 0
+        ? (x!.shape[axis] ?? fail(`expected an extent 0 to copy from axis ${axis}, but x has rank ${x!.shape.length}.`))
+        : extent,
+    );
     const known = size(wanted.filter((extent) => extent !== -1));
     const free = wanted.filter((extent) => extent === -1).length;
     const count = size(x!.shape);

@@ -42,7 +42,9 @@ export function windowExtent(
     const padded = input[axis] + before + window.pad[axis + 2];
     const span = window.dilation[axis] * (kernel[axis] - 1) + 1;
     if (padded < span) {
-      fail(`expected a padded input of at least ${span} ${axis === 0 ? 'rows' : 'columns'} for the window, got ${padded}. Use a larger input or more padding.`);
+      fail(
+        `expected a padded input of at least ${span} ${axis === 0 ? 'rows' : 'columns'} for the window, got ${padded}. Use a larger input or more padding.`,
+      );
     }
     const steps = (padded - span) / window.stride[axis];
     let out = (ceilMode ? Math.ceil(steps) : Math.floor(steps)) + 1;

@@ -109,9 +109,7 @@ export async function gradcheck(
   const inF64 = backReference(typed, exact, back);
   // Where no decision differs, the branch the GPU took is the branch f64 takes.
   const inF64OnBranch =
-    decisions.differing === 0
-      ? inF64
-      : backReference(typed, runReference(typed, sources, { branch: values }), { ...back, branch: values });
+    decisions.differing === 0 ? inF64 : backReference(typed, runReference(typed, sources, { branch: values }), { ...back, branch: values });
   const [t, e] = [values.get(target)!.data, exact.get(target)!.data];
   return {
     layers,
@@ -156,7 +154,10 @@ function checkLayers(
     const computes = !node.definition.alias?.(node.typedAttrs, false);
     if (computes) {
       const want = REFERENCE[node.op].forward(call);
-      forward.set(node.name, worst(node.outputs.flatMap((name, k) => (name === '' ? [] : [compare(name, values.get(name)!.data, want[k])]))));
+      forward.set(
+        node.name,
+        worst(node.outputs.flatMap((name, k) => (name === '' ? [] : [compare(name, values.get(name)!.data, want[k])]))),
+      );
     } else forward.set(node.name, null);
     const dy = node.outputs.map((name) => signals.get(name) ?? null);
     if (dy.some((signal) => signal !== null)) {
@@ -179,7 +180,13 @@ function checkLayers(
   return typed.nodes.map((node): LayerCheck => {
     const up = forward.get(node.name) ?? null;
     const down = worst(backward.get(node.name) ?? []);
-    return { node: node.name, op: node.op, forward: up, backward: down, passed: !((up && !(up.worst <= 1)) || (down && !(down.worst <= 1))) };
+    return {
+      node: node.name,
+      op: node.op,
+      forward: up,
+      backward: down,
+      passed: !((up && !(up.worst <= 1)) || (down && !(down.worst <= 1))),
+    };
   });
 }
 

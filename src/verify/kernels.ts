@@ -51,7 +51,15 @@ export function compare(what: string, got: ArrayLike<number>, want: Bounded): Co
     if (Number.isNaN(ratio)) break;
   }
   if (got.length !== want.data.length) worst = Infinity;
-  return { what, elements: want.data.length, worst: Math.max(worst, 0), at, got: got[at], want: want.data[at], bound: want.bound?.[at] ?? 0 };
+  return {
+    what,
+    elements: want.data.length,
+    worst: Math.max(worst, 0),
+    at,
+    got: got[at],
+    want: want.data[at],
+    bound: want.bound?.[at] ?? 0,
+  };
 }
 
 function errorRatio(got: number, want: number, bound: number): number {
@@ -78,7 +86,8 @@ function generate(shape: readonly number[], filling: Filling, seed: number): Any
   return { shape, data: Int32Array.from({ length: count }, () => Math.floor(next() * filling.classes)) };
 }
 
-const holdsIntegers = (filling: Filling | undefined): boolean => typeof filling === 'object' && ('classes' in filling || 'labels' in filling);
+const holdsIntegers = (filling: Filling | undefined): boolean =>
+  typeof filling === 'object' && ('classes' in filling || 'labels' in filling);
 
 /** The graph of one op, whose inputs are x0, x1, ... and whose outputs y0, y1, ... */
 function caseGraph(c: OpCase, outputs: number): Graph {
@@ -127,7 +136,12 @@ export function casePlans(c: OpCase, traits: DeviceTraits): CasePlan[] {
     const options = { ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}), training: c.training };
     const [plain, special] = [compile(typed, options), compile(typed, { ...options, traits })];
     const steps = ({ forward, backward }: Plan): string => JSON.stringify([forward, backward]);
-    return steps(plain) === steps(special) ? [{ plan: plain, rule }] : [{ plan: plain, rule }, { plan: special, rule }];
+    return steps(plain) === steps(special)
+      ? [{ plan: plain, rule }]
+      : [
+          { plan: plain, rule },
+          { plan: special, rule },
+        ];
   });
 }
 
@@ -165,7 +179,15 @@ async function checkGuards(executor: Executor): Promise<Comparison[]> {
     const at = slack.findIndex((word) => word !== poisonBits(tensors[id].slot));
     if (at < 0) continue;
     const place = size(tensors[id].shape) + at;
-    written.push({ what: `${id} behind its end`, elements: slack.length, worst: Infinity, at: place, got: new Float32Array(slack.buffer)[at], want: NaN, bound: 0 });
+    written.push({
+      what: `${id} behind its end`,
+      elements: slack.length,
+      worst: Infinity,
+      at: place,
+      got: new Float32Array(slack.buffer)[at],
+      want: NaN,
+      bound: 0,
+    });
   }
   return written;
 }
@@ -175,7 +197,12 @@ export async function checkCase(gpu: Gpu, c: OpCase): Promise<CaseReport> {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const tensors = new Map(c.inputs.map((shape, k) => [`x${k}`, generate(shape, c.fill?.[k] ?? 'normal', 1 + k)]));
   const reference = REFERENCE[c.op];
-  const call = { attrs: typed.nodes[0].typedAttrs, x: c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!)), bounds: true, random: randomOf(c) };
+  const call = {
+    attrs: typed.nodes[0].typedAttrs,
+    x: c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!)),
+    bounds: true,
+    random: randomOf(c),
+  };
   const want = reference.forward(call);
   const comparisons: Comparison[] = [];
   for (const { plan, rule } of casePlans(c, traitsOf(gpu))) {

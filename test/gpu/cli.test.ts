@@ -1,6 +1,17 @@
 // The command line as a user meets it: a process, its exit code, what it prints where, what it leaves behind. And the time from a cold start.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -18,7 +29,16 @@ mkdirSync('.build', { recursive: true });
 const built = path.resolve(mkdtempSync('.build/cli-'));
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backlight-'));
 process.on('exit', () => [built, folder].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
-await build({ entryPoints: { cli: 'src/cli/main.ts' }, outdir: built, bundle: true, format: 'esm', platform: 'node', target: 'node20', packages: 'external', splitting: true });
+await build({
+  entryPoints: { cli: 'src/cli/main.ts' },
+  outdir: built,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  splitting: true,
+});
 
 interface Outcome {
   readonly code: number | null;
@@ -55,7 +75,10 @@ const before = readdirSync(folder).sort();
 /** Usage and input errors: exit code 2, one line on stderr besides the adapter's, no output, nothing left behind. */
 async function refused(message: RegExp, ...args: string[]): Promise<void> {
   const { code, out, err } = await backlight(...args);
-  const lines = err.trim().split('\n').filter((line) => !line.startsWith('adapter: '));
+  const lines = err
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('adapter: '));
   assert.is(code, 2, `${args.join(' ')}: exit code ${code}: ${err}`);
   assert.is(lines.length, 1, `expected one line, got:\n${err}`);
   assert.match(lines[0], message);
@@ -64,7 +87,19 @@ async function refused(message: RegExp, ...args: string[]): Promise<void> {
 }
 
 test('predict prints the best classes, and writes raw scores', async () => {
-  const { code, out, err } = await backlight('predict', '--model', 'net.json', '--input', 'x.npy', '--output', 'y.npy', '--top', '2', '--labels', 'labels.txt');
+  const { code, out, err } = await backlight(
+    'predict',
+    '--model',
+    'net.json',
+    '--input',
+    'x.npy',
+    '--output',
+    'y.npy',
+    '--top',
+    '2',
+    '--labels',
+    'labels.txt',
+  );
   assert.is(code, 0, err);
   assert.match(err, /^adapter: \S+/);
   assert.match(out, /class +score +posterior +label/);
@@ -95,7 +130,10 @@ test('gradient writes what the library computes, under rules and overrides', asy
     const cases: [string[], Parameters<Network['gradient']>[1]][] = [
       [['--target', '1'], { target: 1 }],
       [['--rule', 'deconvnet'], { target: 'top1', rule: 'deconvnet' }],
-      [['--target', '0', '--rule', 'guided', '--rule-at', 'relu1=linear'], { target: 0, rule: { default: 'guided', at: { relu1: 'linear' } } }],
+      [
+        ['--target', '0', '--rule', 'guided', '--rule-at', 'relu1=linear'],
+        { target: 0, rule: { default: 'guided', at: { relu1: 'linear' } } },
+      ],
       [['--neuron', 'relu1:0,1,2'], { neuron: { tensor: 'relu1', at: [0, 1, 2] } }],
       [['--score', 'posterior', '--target', '1'], { target: 1, score: 'posterior' }],
     ];
@@ -114,7 +152,19 @@ test('gradient writes what the library computes, under rules and overrides', asy
     assert.ok(report.pipelines > 0 && report.norm > 0);
     rmSync(at('g.npy'));
 
-    const parameters = await backlight('gradient', '--model', 'net.json', '--input', 'x.npy', '--wrt', 'parameters', '--labels', Array(N).fill(1).join(','), '--output', 'd.safetensors');
+    const parameters = await backlight(
+      'gradient',
+      '--model',
+      'net.json',
+      '--input',
+      'x.npy',
+      '--wrt',
+      'parameters',
+      '--labels',
+      Array(N).fill(1).join(','),
+      '--output',
+      'd.safetensors',
+    );
     assert.is(parameters.code, 0, parameters.err);
     const { tensors } = readSafetensors(readFileSync(at('d.safetensors')));
     const want = await network.parameterGradients(net.input, Array(N).fill(1));
@@ -182,7 +232,14 @@ test('bad usage and bad input: exit code 2 and one line', async () => {
   await refused(/unknown option '--ruel'/, ...gradient, '--output', 'g.npy', '--ruel', 'guided');
   await refused(/model: expected a readable file, got "nope.onnx" \(ENOENT\)/, 'predict', '--model', 'nope.onnx', '--input', 'x.npy');
   await refused(/--input: expected a readable file, got "nope.npy"/, 'predict', '--model', 'net.json', '--input', 'nope.npy');
-  await refused(/rule: expected one of gradient, deconvnet, guided, linear, got "deconv"/, ...gradient, '--output', 'g.npy', '--rule', 'deconv');
+  await refused(
+    /rule: expected one of gradient, deconvnet, guided, linear, got "deconv"/,
+    ...gradient,
+    '--output',
+    'g.npy',
+    '--rule',
+    'deconv',
+  );
   await refused(/expected the name of a ReLU, got "conv2d0"/, ...gradient, '--output', 'g.npy', '--rule-at', 'conv2d0=guided');
   await refused(/--rule-at: expected LAYER=RULE, got "relu1"/, ...gradient, '--output', 'g.npy', '--rule-at', 'relu1');
   await refused(/target: expected classes in \[0, \d+\], got 4096/, ...gradient, '--output', 'g.npy', '--target', '4096');
@@ -191,25 +248,56 @@ test('bad usage and bad input: exit code 2 and one line', async () => {
   await refused(/neuron "relu1": expected 3 coordinates below/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1:99,0,0');
   await refused(/--neuron: expected TENSOR:c,y,x/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1');
   await refused(/expected either --target or --neuron/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1:0', '--target', '1');
-  await refused(/--score: expected a class as target with it, got --neuron/, ...gradient, '--output', 'g.npy', '--neuron', 'relu1:0', '--score', 'posterior');
+  await refused(
+    /--score: expected a class as target with it, got --neuron/,
+    ...gradient,
+    '--output',
+    'g.npy',
+    '--neuron',
+    'relu1:0',
+    '--score',
+    'posterior',
+  );
   await refused(/--target: expected a class in \[0, \d+\], got 4096/, 'gradcheck', 'net.json', '--target', '4096');
   await refused(/--output: expected a file name ending in \.npy/, ...gradient, '--output', 'g.png');
   await refused(/--output: expected a file of its own, got "x\.npy", which is read here/, ...gradient, '--output', 'x.npy');
   await refused(/expected tensors of at most 2147483647 elements/, 'plan', 'net.json', '--batch', '1e12');
   await refused(/--output: expected an existing folder/, ...gradient, '--output', 'no/such/folder/g.npy');
   await refused(/--wrt parameters: expected --labels/, ...gradient, '--output', 'd.safetensors', '--wrt', 'parameters');
-  await refused(/labels: expected classes/, ...gradient, '--output', 'd.safetensors', '--wrt', 'parameters', '--labels', Array(N).fill(77).join(','));
+  await refused(
+    /labels: expected classes/,
+    ...gradient,
+    '--output',
+    'd.safetensors',
+    '--wrt',
+    'parameters',
+    '--labels',
+    Array(N).fill(77).join(','),
+  );
   await refused(/adapter/, ...gradient, '--output', 'g.npy', '--adapter', 'Voodoo 2');
   await refused(/mode/, ...gradient, '--output', 'g.npy', '--mode', 'fast');
   await refused(/--size: expected an image as --input/, ...gradient, '--output', 'g.npy', '--size', '10');
-  await refused(/expected a tensor of the network, got "relu"\. Similar: "relu/, 'predict', '--model', 'net.json', '--input', 'x.npy', '--tensor', 'relu');
+  await refused(
+    /expected a tensor of the network, got "relu"\. Similar: "relu/,
+    'predict',
+    '--model',
+    'net.json',
+    '--input',
+    'x.npy',
+    '--tensor',
+    'relu',
+  );
   await refused(/expected a file \.onnx or \.json/, 'predict', '--model', 'x.npy', '--input', 'x.npy');
 });
 
 if (existsSync('/dev/full')) {
   test('standard output that takes nothing more is a failure, not a success', () => {
     const full = openSync('/dev/full', 'w');
-    const { status, stderr } = spawnSync(process.execPath, [path.join(built, 'cli.js'), 'plan', 'net.json'], { cwd: folder, stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, [path.join(built, 'cli.js'), 'plan', 'net.json'], {
+      cwd: folder,
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
     closeSync(full);
     assert.is(status, 1);
     assert.match(stderr, /expected to write to standard output, got ENOSPC/);
@@ -258,11 +346,26 @@ if (!dataPresent) {
     test(`cold start: ${file}, from process start to the written gradient, under ${limit} ms`, async () => {
       const model = dataPath('models', file);
       const picture = dataPath('photos', 'cat.jpg');
-      const { code, out, err, ms } = await backlight('gradient', '--model', model, '--input', picture, '--preprocess', 'caffe', '--target', '282', '--output', 'g.npy', '--json');
+      const { code, out, err, ms } = await backlight(
+        'gradient',
+        '--model',
+        model,
+        '--input',
+        picture,
+        '--preprocess',
+        'caffe',
+        '--target',
+        '282',
+        '--output',
+        'g.npy',
+        '--json',
+      );
       assert.is(code, 0, err);
       assert.ok(existsSync(at('g.npy')));
       const { pipelines, compileMs, runMs } = JSON.parse(out);
-      console.log(`measured: ${file}: ${ms.toFixed(0)} ms from process start to the written gradient; ${pipelines} pipelines in ${compileMs} ms, run ${runMs} ms`);
+      console.log(
+        `measured: ${file}: ${ms.toFixed(0)} ms from process start to the written gradient; ${pipelines} pipelines in ${compileMs} ms, run ${runMs} ms`,
+      );
       assert.ok(ms < limit, `${ms} ms`);
     });
   }

@@ -71,8 +71,15 @@ const whole = (s: Subject, options: CompileOptions = {}): Plan => compile(s.grap
 
 /** Nothing stayed poisoned, and not everything is zero. */
 function sound(bits: Bits): void {
-  for (const [name, words] of bits) assert.ok(new Float32Array(words.buffer).every((v) => Number.isFinite(v)), `${name} is finite`);
-  assert.ok([...bits].some(([name, words]) => name.startsWith('d(') && words.some((word) => word !== 0)), 'some gradient is not zero');
+  for (const [name, words] of bits)
+    assert.ok(
+      new Float32Array(words.buffer).every((v) => Number.isFinite(v)),
+      `${name} is finite`,
+    );
+  assert.ok(
+    [...bits].some(([name, words]) => name.startsWith('d(') && words.some((word) => word !== 0)),
+    'some gradient is not zero',
+  );
 }
 
 const subjects = [2, 5, 11, 17].map(subject);
@@ -152,7 +159,11 @@ for (const [i, s] of subjects.entries()) {
     // Kept or not, shared slots or not: what two plans both tell is the same.
     for (const k of [0, 1]) sameBits(alone[k], alone[3], `plan ${k} and the one that keeps all`);
 
-    for (const order of [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]]) {
+    for (const order of [
+      [0, 1, 2, 3],
+      [3, 2, 1, 0],
+      [1, 3, 0, 2],
+    ]) {
       const store = new ParameterStore(gpu, parameters);
       const executors = new Map<number, Executor>();
       try {
@@ -206,7 +217,10 @@ test('training: the same seed and iteration draw the same masks, another iterati
     const first = await draw(7, 1);
     sound(first);
     for (let run = 1; run < RUNS; run++) sameBits(await draw(7, 1), first, `run ${run}`);
-    for (const [seed, iteration] of [[7, 2], [8, 1]]) {
+    for (const [seed, iteration] of [
+      [7, 2],
+      [8, 1],
+    ]) {
       const other = await draw(seed, iteration);
       const differs = [...other].some(([name, bits]) => bits.some((word, i) => word !== first.get(name)![i]));
       assert.ok(differs, `seed ${seed}, iteration ${iteration}`);

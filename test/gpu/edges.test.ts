@@ -45,7 +45,10 @@ async function running(options: CompileOptions, use: (executor: Executor) => Pro
 }
 
 async function refuses(work: () => Promise<unknown>, message: RegExp, kind: new (...args: never[]) => Error = InputError): Promise<void> {
-  const error = await work().then(() => null, (e: Error) => e);
+  const error = await work().then(
+    () => null,
+    (e: Error) => e,
+  );
   assert.instance(error, kind);
   assert.match(error!.message, message);
 }
@@ -66,7 +69,13 @@ test('a target that is the input itself, or a reshape of it', async () => {
       const { shape } = executor.plan.values[target];
       await executor.run({ x: X }, { shape, data: Float32Array.of(1, 2, 3, 4, 5, 6) });
       const gradient = await executor.readGradient('x');
-      assert.equal([gradient.shape, list(gradient)], [[2, 3], [1, 2, 3, 4, 5, 6]]);
+      assert.equal(
+        [gradient.shape, list(gradient)],
+        [
+          [2, 3],
+          [1, 2, 3, 4, 5, 6],
+        ],
+      );
     });
   }
 });
@@ -90,7 +99,10 @@ test('a value that enters one node twice gets both contributions', () =>
 test('names that every object has are names like others', async () => {
   for (const name of ['__proto__', 'constructor', 'hasOwnProperty', 'toString']) {
     const rename = (n: string): string => (n === 'a' ? name : n);
-    const renamed = { ...graph, nodes: graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) })) };
+    const renamed = {
+      ...graph,
+      nodes: graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) })),
+    };
     await running(
       { target: 'b', keepAll: true, signals: 'all' },
       async (executor) => {
@@ -106,10 +118,19 @@ test('names that every object has are names like others', async () => {
 test('tensors that do not fill their shape, or hold numbers of another kind, are refused', () =>
   running({ target: 'b' }, async (executor) => {
     const ones = t([2, 3], 1, 1, 1, 1, 1, 1);
-    await refuses(() => executor.forward({ x: { shape: [2, 3], data: Float32Array.of(1) } }), /input "x": expected 6 values for shape 2x3, got 1\./);
-    await refuses(() => executor.forward({ x: { shape: [2, 3], data: new Float64Array(6) } as unknown as Tensor }), /input "x": expected f32, got Float64Array/);
+    await refuses(
+      () => executor.forward({ x: { shape: [2, 3], data: Float32Array.of(1) } }),
+      /input "x": expected 6 values for shape 2x3, got 1\./,
+    );
+    await refuses(
+      () => executor.forward({ x: { shape: [2, 3], data: new Float64Array(6) } as unknown as Tensor }),
+      /input "x": expected f32, got Float64Array/,
+    );
     await refuses(() => executor.forward({ x: { shape: [2, 3], data: new Int32Array(6) } }), /input "x": expected f32, got Int32Array/);
-    await refuses(() => executor.run({ x: ones }, { shape: [2, 3], data: new Float32Array(7) }), /seed: expected 6 values for shape 2x3, got 7\./);
+    await refuses(
+      () => executor.run({ x: ones }, { shape: [2, 3], data: new Float32Array(7) }),
+      /seed: expected 6 values for shape 2x3, got 7\./,
+    );
   }));
 
 test('a build that fails leaves no half-made weights to the next one on the same store', async () => {

@@ -17,7 +17,11 @@ const owner = await openDevice();
 /** Counts what a device makes and frees. */
 const live = { buffers: 0, bytes: 0, made: 0, pipelines: 0, bindGroups: 0 };
 const { device } = owner;
-const [createBuffer, createPipeline, createBindGroup] = [device.createBuffer.bind(device), device.createComputePipelineAsync.bind(device), device.createBindGroup.bind(device)];
+const [createBuffer, createPipeline, createBindGroup] = [
+  device.createBuffer.bind(device),
+  device.createComputePipelineAsync.bind(device),
+  device.createBindGroup.bind(device),
+];
 device.createBuffer = (descriptor) => {
   const buffer = createBuffer(descriptor);
   live.buffers++;
@@ -111,8 +115,16 @@ test('misuse is told in one line', async () => {
   await rejects(executor.read(net.graph.scores!), InputError, /expected a forward pass before it/);
   await rejects(executor.forward({}), InputError, /input "x": expected a tensor .*, got none/);
   await rejects(executor.forward({ y: net.input }), InputError, /expected one of x, got "y"/);
-  await rejects(executor.forward({ x: { shape: [1], data: new Float32Array(1) } }), InputError, /expected shape .*, got 1\. Compile a plan/);
-  await rejects(executor.forward({ x: { shape: net.input.shape, data: new Int32Array(size(net.input.shape)) } }), InputError, /expected f32, got Int32Array/);
+  await rejects(
+    executor.forward({ x: { shape: [1], data: new Float32Array(1) } }),
+    InputError,
+    /expected shape .*, got 1\. Compile a plan/,
+  );
+  await rejects(
+    executor.forward({ x: { shape: net.input.shape, data: new Int32Array(size(net.input.shape)) } }),
+    InputError,
+    /expected f32, got Int32Array/,
+  );
   await executor.forward({ x: net.input });
   await rejects(executor.read('nothing'), InputError, /expected one of the values kept/);
   await rejects(executor.readGradient('x'), InputError, /expected a backward pass/);
@@ -124,7 +136,10 @@ test('misuse is told in one line', async () => {
   await rejects(executor.forward({ x: net.input }), InputError, /expected a live executor/);
 });
 
-const broken = (change: (step: Plan['forward'][number]) => Partial<Plan['forward'][number]>, shaders: Record<string, string> = {}): Plan => ({
+const broken = (
+  change: (step: Plan['forward'][number]) => Partial<Plan['forward'][number]>,
+  shaders: Record<string, string> = {},
+): Plan => ({
   ...plan,
   forward: plan.forward.map((step, i) => (i === 0 ? { ...step, ...change(step) } : step)),
   shaders: { ...plan.shaders, ...shaders },
@@ -134,14 +149,23 @@ test('a step that does not match its shader names both lists', async () => {
   const create = (p: Plan): Promise<unknown> => Executor.create(gpu, p, net.parameters);
   const unheard: Error[] = [];
   const unsubscribe = gpu.onUncapturedError((error) => unheard.push(error));
-  await rejects(create(broken((s) => ({ bind: { x: s.bind.x } }))), ValidationError, /node ".+": expected .*\.wgsl .* to be bound .*, got x\./);
+  await rejects(
+    create(broken((s) => ({ bind: { x: s.bind.x } }))),
+    ValidationError,
+    /node ".+": expected .*\.wgsl .* to be bound .*, got x\./,
+  );
   await rejects(create(broken(() => ({ entry: 'sideways' }))), ShaderError, /expected an entry point among .*, got "sideways"/);
   await rejects(create(broken(() => ({ constants: { tile: 3 } }))), ShaderError, /expected overrides among .*, got tile/);
   await rejects(create(broken((s) => ({ geometry: { ...s.geometry, hight: 1 } }))), ShaderError, /expected geometry among .*, got .*hight/);
   await rejects(create(broken((s) => ({ geometry: { ...s.geometry, batch: 0.5 } }))), ShaderError, /expected batch to be u32, got 0\.5/);
   await rejects(create(broken(() => ({ shader: 'bad' }), { bad: 'fn (' })), ShaderError, /^bad\.wgsl: expected valid WGSL/);
-  const semantic = '@group(0) @binding(0) var<storage, read_write> y: array<f32>;\n@compute @workgroup_size(1)\nfn forward() {\n  y[0] = 1u;\n}\n';
-  await rejects(create(broken((s) => ({ shader: 'typo', entry: 'forward', constants: {}, geometry: {}, bind: { y: s.bind.y } }), { typo: semantic })), ShaderError, /^typo\.wgsl:4:\d+ .*\n  y\[0\] = 1u;\n +\^/);
+  const semantic =
+    '@group(0) @binding(0) var<storage, read_write> y: array<f32>;\n@compute @workgroup_size(1)\nfn forward() {\n  y[0] = 1u;\n}\n';
+  await rejects(
+    create(broken((s) => ({ shader: 'typo', entry: 'forward', constants: {}, geometry: {}, bind: { y: s.bind.y } }), { typo: semantic })),
+    ShaderError,
+    /^typo\.wgsl:4:\d+ .*\n  y\[0\] = 1u;\n +\^/,
+  );
   assert.is(live.buffers, 0, 'failed builds leave nothing behind');
   assert.equal(unheard, [], 'what was told to the caller is not told again to the device');
   unsubscribe();

@@ -81,12 +81,21 @@ if (!dataPresent) {
             seed.data[target] = 1;
             const shaped = { shape: (await network.forward(x)).get(scoresName)!.shape, data: seed.data };
             const layers = rule === RULES[index];
-            const report = await gradcheck(gpu, graph, parameters, x, { target: scoresName, seed: shaped, rule: { default: rule }, layers });
+            const report = await gradcheck(gpu, graph, parameters, x, {
+              target: scoresName,
+              seed: shaped,
+              rule: { default: rule },
+              layers,
+            });
             assert.is(report.layers.length, layers ? graph.nodes.length : 0);
-            assert.equal(report.layers.filter((layer) => !layer.passed).map((layer) => layer.node), []);
+            assert.equal(
+              report.layers.filter((layer) => !layer.passed).map((layer) => layer.node),
+              [],
+            );
             const [{ takenBranch, endToEnd }] = report.gradients;
             assert.ok(takenBranch.relativeL2 <= GRADIENT_TOLERANCE, `on the branch taken: ${takenBranch.relativeL2}`);
-            if (report.decisions.differing === 0) assert.ok(endToEnd.relativeL2 <= GRADIENT_TOLERANCE, `against f64: ${endToEnd.relativeL2}`);
+            if (report.decisions.differing === 0)
+              assert.ok(endToEnd.relativeL2 <= GRADIENT_TOLERANCE, `against f64: ${endToEnd.relativeL2}`);
             else {
               const where = report.decisions.list.map((d) => `${d.node}[${d.index}] ${d.a} | ${d.b}`).slice(0, 3);
               console.log(
@@ -137,7 +146,10 @@ if (!dataPresent) {
       const pair = new Network(gpu, batched.graph, batched.parameters);
       try {
         const { gradient, targets } = await pair.gradient(both, { target: 'top1' });
-        for (const [n, alone] of [await network.gradient(a, { target: targets![0] }), await network.gradient(b, { target: targets![1] })].entries()) {
+        for (const [n, alone] of [
+          await network.gradient(a, { target: targets![0] }),
+          await network.gradient(b, { target: targets![1] }),
+        ].entries()) {
           assert.equal(gradient.data.subarray(n * a.data.length, (n + 1) * a.data.length), alone.gradient.data);
         }
       } finally {

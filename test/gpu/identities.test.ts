@@ -41,7 +41,13 @@ async function run(
   }
 }
 
-const node = (op: string, inputs: string[], outputs: string[], attrs = {}): Graph['nodes'][number] => ({ name: outputs[0], op, inputs, outputs, attrs });
+const node = (op: string, inputs: string[], outputs: string[], attrs = {}): Graph['nodes'][number] => ({
+  name: outputs[0],
+  op,
+  inputs,
+  outputs,
+  attrs,
+});
 
 test('a convolution with a delta kernel copies, forward and backward', async () => {
   const [c, k] = [5, 3];
@@ -75,8 +81,26 @@ test('a 1x1 convolution of one pixel is a fully-connected layer', async () => {
     outputs: ['y'],
   });
   const options = { target: 'y', wrt: ['x', 'w', 'b'] };
-  const conv = await run(graph('conv2d', [x, w]), new Map([['w', w], ['b', b]]), { x }, options, dy);
-  const linear = await run(graph('linear', [flat(x), flat(w)]), new Map([['w', flat(w)], ['b', b]]), { x: flat(x) }, options, flat(dy));
+  const conv = await run(
+    graph('conv2d', [x, w]),
+    new Map([
+      ['w', w],
+      ['b', b],
+    ]),
+    { x },
+    options,
+    dy,
+  );
+  const linear = await run(
+    graph('linear', [flat(x), flat(w)]),
+    new Map([
+      ['w', flat(w)],
+      ['b', b],
+    ]),
+    { x: flat(x) },
+    options,
+    flat(dy),
+  );
   for (const [got, want] of [
     [conv.values.y, linear.values.y],
     [conv.gradients.x, linear.gradients.x],
@@ -126,7 +150,8 @@ test('without ReLU all four rules give the same bits', async () => {
     const { graph, parameters, input } = randomNet(n, { relu: false });
     const seed = random(valueInfo(typeGraph(graph), graph.scores!).shape, n);
     const results: Float32Array[] = [];
-    for (const rule of RULES) results.push((await run(graph, parameters, { x: input }, { target: graph.scores, rule: { default: rule } }, seed)).gradients.x);
+    for (const rule of RULES)
+      results.push((await run(graph, parameters, { x: input }, { target: graph.scores, rule: { default: rule } }, seed)).gradients.x);
     for (const other of results.slice(1)) assert.equal(other, results[0], graph.name);
   }
 });
@@ -143,10 +168,15 @@ test('where every ReLU input is positive, guided is deconvnet and the gradient i
     nodes: [node('conv2d', ['x', 'w', 'b'], ['a']), node('relu', ['a'], ['r']), node('conv2d', ['r', 'v'], ['y'])],
     outputs: ['y'],
   };
-  const parameters = new Map([['w', random([3, 2, 3, 3], 1)], ['b', { shape: [3], data: new Float32Array(3).fill(100) }], ['v', random([4, 3, 3, 3], 2)]]);
+  const parameters = new Map([
+    ['w', random([3, 2, 3, 3], 1)],
+    ['b', { shape: [3], data: new Float32Array(3).fill(100) }],
+    ['v', random([4, 3, 3, 3], 2)],
+  ]);
   const x = random([1, 2, 5, 5], 3);
   const seed = random([1, 4, 1, 1], 4);
-  const under = async (rule: Rule): Promise<Float32Array> => (await run(graph, parameters, { x }, { target: 'y', rule: { default: rule } }, seed)).gradients.x;
+  const under = async (rule: Rule): Promise<Float32Array> =>
+    (await run(graph, parameters, { x }, { target: 'y', rule: { default: rule } }, seed)).gradients.x;
   assert.equal(await under('guided'), await under('deconvnet'));
   assert.equal(await under('gradient'), await under('linear'));
   assert.not.equal(await under('gradient'), await under('deconvnet'));
@@ -163,10 +193,19 @@ test('with masks and switches frozen the score is affine: S(I) = <w, I> + b', as
     const seed = { shape, data: new Float32Array(size(shape)) };
     seed.data[1] = 1;
     const keep = typed.nodes.flatMap((m) => (['relu', 'maxpool2d', 'clip', 'globalmaxpool'].includes(m.op) ? [m.inputs[0]] : []));
-    const { values, gradients } = await run(graph, parameters, { x: input }, { target: graph.scores, keep: [...new Set([...keep, graph.scores!])] }, seed);
-    const branch = new Map(Object.entries(values).map(([name, data]) => [name, { shape: valueInfo(typed, name).shape, data: Float64Array.from(data) }]));
+    const { values, gradients } = await run(
+      graph,
+      parameters,
+      { x: input },
+      { target: graph.scores, keep: [...new Set([...keep, graph.scores!])] },
+      seed,
+    );
+    const branch = new Map(
+      Object.entries(values).map(([name, data]) => [name, { shape: valueInfo(typed, name).shape, data: Float64Array.from(data) }]),
+    );
     const sources = new Map([...parameters].map(([name, value]) => [name, widen(value)]));
-    const score = (data: Float64Array): number => runReference(typed, new Map([...sources, ['x', { shape: input.shape, data }]]), { branch }).get(graph.scores!)!.data[1];
+    const score = (data: Float64Array): number =>
+      runReference(typed, new Map([...sources, ['x', { shape: input.shape, data }]]), { branch }).get(graph.scores!)!.data[1];
     const atZero = score(new Float64Array(input.data.length));
     const along = input.data.reduce((sum, v, i) => sum + v * gradients.x[i], 0);
     const magnitude = input.data.reduce((sum, v, i) => sum + Math.abs(v * gradients.x[i]), Math.abs(atZero));
@@ -184,7 +223,10 @@ test('the backward pass is linear in the seed: a power of two scales it to the b
     await executor.run({ x: input }, seed);
     const once = (await executor.readGradient('x')).data;
     await executor.backward({ shape: seed.shape, data: seed.data.map((v) => v * 4) });
-    assert.equal((await executor.readGradient('x')).data, once.map((v) => v * 4));
+    assert.equal(
+      (await executor.readGradient('x')).data,
+      once.map((v) => v * 4),
+    );
   } finally {
     executor.dispose();
   }
@@ -195,7 +237,8 @@ test('several targets from one forward pass are what each gives alone', async ()
   const network = new Network(gpu, graph, parameters);
   try {
     const together = await network.gradients(input, [{ target: 0 }, { target: 1 }, { target: 'top1' }]);
-    for (const answer of together) assert.equal((await network.gradient(input, { target: answer.targets! })).gradient.data, answer.gradient.data);
+    for (const answer of together)
+      assert.equal((await network.gradient(input, { target: answer.targets! })).gradient.data, answer.gradient.data);
   } finally {
     await network.dispose();
   }
@@ -207,7 +250,9 @@ test('calls that overlap are answered one after the other, and old plans make ro
   try {
     const relus = graph.nodes.filter((m) => m.op === 'relu').map((m) => m.name);
     const ask = (tensor: string): Promise<Float32Array> => {
-      const at = valueInfo(typeGraph(graph), tensor).shape.slice(1).map(() => 0);
+      const at = valueInfo(typeGraph(graph), tensor)
+        .shape.slice(1)
+        .map(() => 0);
       return network.gradient(input, { neuron: { tensor, at }, rule: 'linear' }).then(({ gradient }) => gradient.data);
     };
     const together = await Promise.all([...relus, ...relus].map(ask));
@@ -223,7 +268,10 @@ test('the posterior of a score: dP_c = P_c (dS_c - sum over k of P_k dS_k)', asy
   const network = new Network(gpu, graph, parameters);
   try {
     const classes = (await network.scores(input)).shape[1];
-    const parts = await network.gradients(input, Array.from({ length: classes }, (_, k) => ({ target: k })));
+    const parts = await network.gradients(
+      input,
+      Array.from({ length: classes }, (_, k) => ({ target: k })),
+    );
     const { gradient, values } = await network.gradient(input, { target: 1, score: 'posterior' });
     const items = input.shape[0];
     const p: number[][] = [];
@@ -256,13 +304,23 @@ test('a loss with its log-probabilities used besides gets the signals of both', 
       { name: 'labels', shape: [3], dtype: 'i32' },
     ],
     parameters: [],
-    nodes: [node('crossentropy', ['s', 'labels'], ['loss', 'logp']), node('mul', ['logp', 'logp'], ['square']), node('add', ['square', 'loss'], ['out'])],
+    nodes: [
+      node('crossentropy', ['s', 'labels'], ['loss', 'logp']),
+      node('mul', ['logp', 'logp'], ['square']),
+      node('add', ['square', 'loss'], ['out']),
+    ],
     outputs: ['out'],
   };
   const s = random([3, 4], 1);
   const seed = random([3, 4], 2);
   const labels = [1, 3, 0];
-  const { gradients } = await run(graph, new Map(), { s, labels: { shape: [3], data: Int32Array.from(labels) } }, { target: 'out', wrt: ['s'] }, seed);
+  const { gradients } = await run(
+    graph,
+    new Map(),
+    { s, labels: { shape: [3], data: Int32Array.from(labels) } },
+    { target: 'out', wrt: ['s'] },
+    seed,
+  );
   const value = (data: Float64Array): number => {
     let [loss, total] = [0, 0];
     const logs: number[] = [];

@@ -47,7 +47,16 @@ const PLANES: Shape = [1, 3, 1183, 1187];
 const MANY: readonly OpCase[] = [
   { op: 'relu', inputs: [PLANES], fill: ['ties'] },
   { op: 'conv2d', inputs: [[1, 1, 2051, 2053], [1, 1, 3, 3], [1]], attrs: { pad: [1, 1, 1, 1] }, parameters: [1, 2], fill: ['ties'] },
-  { op: 'conv2d', inputs: [[1, 2_100_000, 1, 1], [4_200_000, 1, 1, 1]], attrs: { groups: 2_100_000 }, parameters: [1], fill: ['ties'] },
+  {
+    op: 'conv2d',
+    inputs: [
+      [1, 2_100_000, 1, 1],
+      [4_200_000, 1, 1, 1],
+    ],
+    attrs: { groups: 2_100_000 },
+    parameters: [1],
+    fill: ['ties'],
+  },
   { op: 'maxpool2d', inputs: [[1, 1, 2053, 2053]], attrs: { kernel: [2, 2] }, fill: ['ties'] },
   { op: 'batchnorm', inputs: [PLANES, [3], [3], [3], [3]], fill: ['ties', , , , 'positive'] },
   { op: 'add', inputs: [PLANES, [3, 1, 1]], fill: ['ties'] },
@@ -139,9 +148,30 @@ if (!roomy) {
         const dx = await executor.readGradient('x0');
         const dw = await executor.readGradient('x1');
         assert.equal([y.data.length, dx.data.length, dw.data.length], [OUT, IN, OUT * IN]);
-        for (const o of sample(OUT)) check(`y[${o}]`, y.data[o], IN, (k) => x[k], (k) => weights[o * IN + k]);
-        for (const i of sample(IN)) check(`dx[${i}]`, dx.data[i], OUT, (k) => seed[k], (k) => weights[k * IN + i]);
-        for (const at of sample(OUT * IN)) check(`dw[${at}]`, dw.data[at], 1, () => seed[Math.floor(at / IN)], () => x[at % IN]);
+        for (const o of sample(OUT))
+          check(
+            `y[${o}]`,
+            y.data[o],
+            IN,
+            (k) => x[k],
+            (k) => weights[o * IN + k],
+          );
+        for (const i of sample(IN))
+          check(
+            `dx[${i}]`,
+            dx.data[i],
+            OUT,
+            (k) => seed[k],
+            (k) => weights[k * IN + i],
+          );
+        for (const at of sample(OUT * IN))
+          check(
+            `dw[${at}]`,
+            dw.data[at],
+            1,
+            () => seed[Math.floor(at / IN)],
+            () => x[at % IN],
+          );
       } finally {
         executor.dispose();
       }
@@ -166,8 +196,30 @@ test('a tensor over the limit is an error that names it, its node, its bytes and
       // Made by a node, given as an input, given as a parameter, made from a parameter by packing it.
       { graph: oneNode('pad', [[1]], { before: [0], after: [huge - 1] }), names: [/^node "pad"/, /"y" 33554433 of/, /134217744 bytes/] },
       { graph: oneNode('relu', [[huge]], {}), names: [/^graph "relu"/, /"x0" 33554433 of/, /134217744 bytes/] },
-      { graph: oneNode('linear', [[1, 4099], [8209, 4099]], {}, [1]), names: [/^graph "linear"/, /"x1" 8209x4099 of/, /134594768 bytes/] },
-      { graph: oneNode('conv2d', [[1, 4000, 1, 1], [8387, 4000, 1, 1]], {}, [1]), names: [/^node "conv2d"/, /"x1#/, /134\d{6} bytes/] },
+      {
+        graph: oneNode(
+          'linear',
+          [
+            [1, 4099],
+            [8209, 4099],
+          ],
+          {},
+          [1],
+        ),
+        names: [/^graph "linear"/, /"x1" 8209x4099 of/, /134594768 bytes/],
+      },
+      {
+        graph: oneNode(
+          'conv2d',
+          [
+            [1, 4000, 1, 1],
+            [8387, 4000, 1, 1],
+          ],
+          {},
+          [1],
+        ),
+        names: [/^node "conv2d"/, /"x1#/, /134\d{6} bytes/],
+      },
     ];
     for (const { graph, names } of graphs) {
       let error: unknown;
@@ -196,7 +248,10 @@ test('default limits and no features suffice for a network', async () => {
     const seed: Tensor = { shape, data: fill(size(shape), normal(1)) };
     const wrt = ['x', ...graph.parameters.map((p) => p.name).filter((name) => !/^(mean|variance)/.test(name))];
     const report = await gradcheck(small, graph, parameters, input, { target: graph.scores!, seed, rule: { default: 'gradient' }, wrt });
-    assert.equal(report.layers.filter((layer) => !layer.passed), []);
+    assert.equal(
+      report.layers.filter((layer) => !layer.passed),
+      [],
+    );
     small.check();
   } finally {
     device.destroy();

@@ -20,7 +20,12 @@ const values = (count: number, seed: number): number[] => [...fill(count, normal
 const file = model({
   inputs: [inputInfo('x', [2, 3, 8, 8])],
   outputs: [inputInfo('p', [2, 5])],
-  initializers: [floats('w', [4, 3, 3, 3], values(108, 1)), floats('b', [4], values(4, 2)), floats('fc', [5, 16], values(80, 3)), int64s('shape', [0, -1])],
+  initializers: [
+    floats('w', [4, 3, 3, 3], values(108, 1)),
+    floats('b', [4], values(4, 2)),
+    floats('fc', [5, 16], values(80, 3)),
+    int64s('shape', [0, -1]),
+  ],
   nodes: [
     node('Conv', ['x', 'w', 'b'], ['c'], { pads: [1, 1, 1, 1], strides: [2, 2] }),
     node('Relu', ['c'], ['r']),
@@ -48,7 +53,13 @@ test(`${ROUNDS} damaged models end in a clean error or in the right numbers`, as
       const inputShape = typed.graph.inputs[0].shape;
       const { shape } = valueInfo(typed, target);
       const seed = { shape, data: fill(size(shape), normal(5)) };
-      const report = await gradcheck(gpu, graph, parameters, { shape: inputShape, data: fill(size(inputShape), normal(6)) }, { target, seed, rule: { default: 'gradient' } });
+      const report = await gradcheck(
+        gpu,
+        graph,
+        parameters,
+        { shape: inputShape, data: fill(size(inputShape), normal(6)) },
+        { target, seed, rule: { default: 'gradient' } },
+      );
       const failed = report.layers.filter((layer) => !layer.passed);
       assert.equal(failed, [], `round ${round}, ${kind}: ${JSON.stringify(failed)}`);
       tally.results++;

@@ -20,7 +20,9 @@ const RELATIVE_L2 = 1e-6;
 /** gamma of the roundings along the longest path, up and down: the fan-in of every layer, and a dozen for each node besides. */
 function pathBound({ graph }: RandomNet): number {
   const weights = new Map(graph.parameters.map((p) => [p.name, size(p.shape.slice(1))]));
-  const fanIn = graph.nodes.flatMap((node) => node.inputs).reduce((sum, name) => sum + (/^(w|fc\d\.w)/.test(name) ? weights.get(name)! : 0), 0);
+  const fanIn = graph.nodes
+    .flatMap((node) => node.inputs)
+    .reduce((sum, name) => sum + (/^(w|fc\d\.w)/.test(name) ? weights.get(name)! : 0), 0);
   return gamma(2 * (fanIn + 12 * graph.nodes.length));
 }
 
@@ -28,7 +30,10 @@ for (let n = 0; n < NETS; n++) {
   const net = randomNet(n);
   const relus = net.graph.nodes.filter((node) => node.op === 'relu').map((node) => node.name);
   // Every net under two of the four rules in turn, and under a mixture: the first ReLU and every third one differ from the rest.
-  const mixed: RuleSpec = { default: RULES[n % 4], at: Object.fromEntries(relus.filter((_, i) => i % 3 === 0).map((name, i) => [name, RULES[(n + 1 + i) % 4]])) };
+  const mixed: RuleSpec = {
+    default: RULES[n % 4],
+    at: Object.fromEntries(relus.filter((_, i) => i % 3 === 0).map((name, i) => [name, RULES[(n + 1 + i) % 4]])),
+  };
   const rules: RuleSpec[] = [{ default: RULES[n % 4] }, { default: RULES[(n + 2) % 4] }, mixed];
   for (const rule of rules) {
     test(`net ${n}: ${net.graph.nodes.length} nodes, ${JSON.stringify(rule)}`, async () => {

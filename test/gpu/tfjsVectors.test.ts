@@ -104,13 +104,19 @@ if (!tfjsVectorsPresent) {
 
   test('other conventions are met where they were', () => {
     for (const { name, theirs } of OTHERWISE) {
-      assert.ok(vectors.some((v) => v.name === name && v.expected !== null && same(theirs, v.expected)), name);
+      assert.ok(
+        vectors.some((v) => v.name === name && v.expected !== null && same(theirs, v.expected)),
+        name,
+      );
     }
   });
 
   // TF.js gives a tie to the first in row-major order on a CPU, to the last on WebGL and WebGPU; its records hold for all of them.
   test('no record has a tie, so none tells tie rules apart; here the first of equals gets the signal', async () => {
-    assert.equal(vectors.filter((v) => tiedWindows(v) > 0).map(({ name }) => name), []);
+    assert.equal(
+      vectors.filter((v) => tiedWindows(v) > 0).map(({ name }) => name),
+      [],
+    );
     const node = { name: 'pool', op: 'maxpool2d', inputs: ['x'], outputs: ['y'], attrs: { kernel: [2, 2] } };
     const graph = { name: 'tie', inputs: [{ name: 'x', shape: [1, 1, 3, 3] }], parameters: [], nodes: [node], outputs: ['y'] };
     const x = { shape: [1, 1, 3, 3], data: new Float32Array(9).fill(5) };

@@ -39,8 +39,13 @@ for (const { name, entries } of shaders) {
 }
 
 test('every op that runs a kernel has an essential case', () => {
-  const missing = Object.values(OPS).filter(({ name, shaders }) => Object.keys(shaders).length > 0 && !CASES.some((c) => c.essential && c.op === name));
-  assert.equal(missing.map(({ name }) => name), []);
+  const missing = Object.values(OPS).filter(
+    ({ name, shaders }) => Object.keys(shaders).length > 0 && !CASES.some((c) => c.essential && c.op === name),
+  );
+  assert.equal(
+    missing.map(({ name }) => name),
+    [],
+  );
 });
 
 test.run();

@@ -23,8 +23,39 @@ const ALLOWED: Record<string, readonly string[]> = {
   gpu: ['errors', 'plan', 'tensor'],
   network: ['errors', 'gpu', 'graph', 'plan', 'rule', 'tensor'],
   verify: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor'],
-  index: ['errors', 'explain', 'formats', 'gpu', 'graph', 'image', 'models', 'network', 'ops', 'plan', 'reference', 'rule', 'tensor', 'verify', 'version'],
-  cli: ['errors', 'explain', 'formats', 'gpu', 'graph', 'image', 'models', 'network', 'plan', 'reference', 'rule', 'tensor', 'verify', 'version'],
+  index: [
+    'errors',
+    'explain',
+    'formats',
+    'gpu',
+    'graph',
+    'image',
+    'models',
+    'network',
+    'ops',
+    'plan',
+    'reference',
+    'rule',
+    'tensor',
+    'verify',
+    'version',
+  ],
+  cli: [
+    'errors',
+    'explain',
+    'formats',
+    'gpu',
+    'graph',
+    'image',
+    'models',
+    'network',
+    'plan',
+    'reference',
+    'rule',
+    'tensor',
+    'verify',
+    'version',
+  ],
 };
 
 const sources = readdirSync('src', { recursive: true })
@@ -34,7 +65,9 @@ const sources = readdirSync('src', { recursive: true })
 const imports = new Map(
   sources.map((file) => {
     const text = readFileSync(file, 'utf8');
-    const found = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+\.ts)'/g)].map((m) => path.normalize(path.join(path.dirname(file), m[1])));
+    const found = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+\.ts)'/g)].map((m) =>
+      path.normalize(path.join(path.dirname(file), m[1])),
+    );
     return [file, found] as const;
   }),
 );
@@ -71,7 +104,9 @@ test('no file is imported by itself through others', () => {
 
 test('the library can be bundled for a browser: node modules are imported only where they are used', () => {
   const allowed = /^src[/\\](cli)[/\\]/;
-  const wrong = sources.filter((file) => !allowed.test(file) && /^import (?!type).*from '(node:|sharp|webgpu)/m.test(readFileSync(file, 'utf8')));
+  const wrong = sources.filter(
+    (file) => !allowed.test(file) && /^import (?!type).*from '(node:|sharp|webgpu)/m.test(readFileSync(file, 'utf8')),
+  );
   assert.equal(wrong, []);
 });
 
@@ -81,7 +116,11 @@ for (const file of readdirSync('shaders').filter((name) => name.endsWith('.wgsl'
     assert.ok(source.startsWith('// '), 'expected a header that says what it computes');
     const info = reflect(file.replace('.wgsl', ''), source);
     assert.ok(info.entries.size > 0);
-    for (const entry of info.entries.values()) assert.ok(entry.bindings.some((b) => b.kind === 'write'), `${entry.name} writes nothing`);
+    for (const entry of info.entries.values())
+      assert.ok(
+        entry.bindings.some((b) => b.kind === 'write'),
+        `${entry.name} writes nothing`,
+      );
     for (const line of source.split('\n')) assert.ok(line.length <= 150, `a line of ${line.length} characters: ${line}`);
   });
 }

@@ -22,7 +22,10 @@ async function refused(bytes: Uint8Array, words: RegExp): Promise<void> {
 const rgbOf = async (image: Sharp): Promise<number[]> => [...(await decodeImage(await image.toBuffer())).data];
 
 test('decode: RGB bytes come back from PNG, lossless WebP and TIFF; 1x1 works', async () => {
-  for (const [width, height] of [[1, 1], [7, 5]]) {
+  for (const [width, height] of [
+    [1, 1],
+    [7, 5],
+  ]) {
     const picture = noise(width, height, 1);
     for (const file of [encode(picture).png(), encode(picture).webp({ lossless: true }), encode(picture).tiff({ compression: 'lzw' })]) {
       assert.equal(await decodeImage(await file.toBuffer()), picture);
@@ -119,11 +122,17 @@ test('decode: the first frame of an animation, the first page of many', async ()
 });
 
 test('decode: long pictures work, too large ones are refused before decoding', async () => {
-  const long = await sharp({ create: { width: 20_000, height: 900, channels: 3, background: '#123' } }).jpeg().toBuffer();
+  const long = await sharp({ create: { width: 20_000, height: 900, channels: 3, background: '#123' } })
+    .jpeg()
+    .toBuffer();
   const picture = await decodeImage(long);
   assert.equal([picture.width, picture.height], [20_000, 900]);
   // A header that promises 60,000 x 60,000 pixels over the data of 4.
-  const bomb = Uint8Array.from(await encode(noise(2, 2, 3)).png().toBuffer());
+  const bomb = Uint8Array.from(
+    await encode(noise(2, 2, 3))
+      .png()
+      .toBuffer(),
+  );
   const view = new DataView(bomb.buffer);
   view.setUint32(16, 60_000);
   view.setUint32(20, 60_000);
@@ -147,7 +156,18 @@ test('decode: other files are named', async () => {
 });
 
 test('decode: 32-bit channels are refused', async () => {
-  const entries = [[256, 1], [257, 1], [258, 32], [259, 1], [262, 1], [273, 8], [277, 1], [278, 1], [279, 4], [339, 3]];
+  const entries = [
+    [256, 1],
+    [257, 1],
+    [258, 32],
+    [259, 1],
+    [262, 1],
+    [273, 8],
+    [277, 1],
+    [278, 1],
+    [279, 4],
+    [339, 3],
+  ];
   const view = new DataView(new ArrayBuffer(14 + 12 * entries.length + 4));
   view.setUint32(0, 0x49492a00);
   view.setUint32(4, 12, true);
@@ -248,7 +268,13 @@ test('decode: 180 damaged files give a picture of sane size or one clear line, i
 needsData('decode: photographs of the field load', 'photos', async () => {
   const files = readdirSync(path.join(DATA, 'photos')).map((name) => path.join(DATA, 'photos', name));
   const folder = path.join(DATA, 'imagenet-val', 'images');
-  if (existsSync(folder)) files.push(...readdirSync(folder).sort().slice(0, 20).map((name) => path.join(folder, name)));
+  if (existsSync(folder))
+    files.push(
+      ...readdirSync(folder)
+        .sort()
+        .slice(0, 20)
+        .map((name) => path.join(folder, name)),
+    );
   for (const file of files) {
     const picture = await decodeImage(readFileSync(file));
     const meta = await sharp(readFileSync(file)).metadata();

@@ -40,7 +40,17 @@ test('resize: 4 to 2 and 3 to 5 by hand', () => {
 test('resize: identity is exact, weights sum to one, every source pixel counts the same', () => {
   const picture = noise(13, 9, 4);
   assert.equal([...resize(picture, span(13, 13), span(9, 9))], [...picture.data]);
-  for (const [source, to] of [[1, 1], [1, 9], [9, 1], [5, 3], [97, 31], [31, 97], [512, 224], [4000, 256], [20_000, 7]]) {
+  for (const [source, to] of [
+    [1, 1],
+    [1, 9],
+    [9, 1],
+    [5, 3],
+    [97, 31],
+    [31, 97],
+    [512, 224],
+    [4000, 256],
+    [20_000, 7],
+  ]) {
     const { first, at, values } = taps(span(source, to));
     const received = new Float64Array(source);
     for (let o = 0; o < to; o++) {
@@ -149,7 +159,13 @@ test('preprocess: a picture of the wanted size is taken as it is, and comes back
     for (const preset of [PRESETS.caffe, PRESETS.torchvision]) {
       const spec = { ...preset, fit, size: [16, 24] as const };
       const { input, geometry } = preprocess(picture, spec);
-      assert.equal([geometry.x, geometry.y], [{ scale: 1, offset: 0 }, { scale: 1, offset: 0 }]);
+      assert.equal(
+        [geometry.x, geometry.y],
+        [
+          { scale: 1, offset: 0 },
+          { scale: 1, offset: 0 },
+        ],
+      );
       assert.equal(toPicture(input, spec), picture);
     }
   }
@@ -172,7 +188,11 @@ test('preprocess: what cannot be done is said', () => {
     [{ width: 0, height: 3, data: new Uint8Array(0) }, caffe([3, 3]), /at least 1, got 0 x 3/],
   ];
   for (const [picture, spec, words] of wrong) {
-    assert.throws(() => preprocess(picture, spec), (e: Error) => e instanceof InputError && words.test(e.message), String(words));
+    assert.throws(
+      () => preprocess(picture, spec),
+      (e: Error) => e instanceof InputError && words.test(e.message),
+      String(words),
+    );
   }
   // Far from square: only the cut is computed, never the whole resized picture.
   const { input, geometry } = preprocess(noise(20_000, 1, 1), { ...PRESETS.torchvision, size: [224, 224] });
@@ -257,7 +277,12 @@ test('options: laid over card and preset', () => {
   assert.equal(resolvePreprocess(shape, given, { fit: 'squash' }).resize, undefined);
   assert.equal(resolvePreprocess(shape, given, { channels: 'bgr', mean: '1,2,3' }), { ...given, channels: 'bgr', mean: [1, 2, 3] });
   assert.equal(resolvePreprocess(shape, undefined, { channels: 'rgb', mean: '0.5', scale: '1/255', std: '.5', fit: 'squash' }), {
-    size: [224, 224], fit: 'squash', channels: 'rgb', scale: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
+    size: [224, 224],
+    fit: 'squash',
+    channels: 'rgb',
+    scale: 1 / 255,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
   });
   assert.equal(resolvePreprocess([1, 1, 28, 28], undefined, { mean: '0' }).channels, 'grey');
 });
@@ -300,7 +325,9 @@ test('png: pixels and text come back; the file is small and whole', async () => 
     assert.equal(Buffer.from(file), Buffer.from(await encodePng(picture, text)));
   }
   const rgba = { width: 2, height: 2, data: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 0, 9, 10, 11, 255, 13, 14, 15, 128) };
-  const read = await sharp(await encodePng(rgba)).raw().toBuffer({ resolveWithObject: true });
+  const read = await sharp(await encodePng(rgba))
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   assert.equal([read.info.channels, ...read.data], [4, ...rgba.data]);
   const own = (await encodePng(scene(96, 64))).length;
   const theirs = (await encode(scene(96, 64)).png().toBuffer()).length;
@@ -313,11 +340,16 @@ test('png: pixels and text come back; the file is small and whole', async () => 
 
 test('png: what others write is read, and damage is seen', async () => {
   const file = await encodePng(noise(3, 3, 1), { Title: 'value' });
-  const theirs = await encode(noise(3, 3, 1)).png().toBuffer();
+  const theirs = await encode(noise(3, 3, 1))
+    .png()
+    .toBuffer();
   assert.equal(readPngText(theirs), {});
   assert.is(crc32(new TextEncoder().encode('123456789')), 0xcbf43926);
   for (const cut of [0, 7, 30, file.length - 1]) {
-    assert.throws(() => readPngText(file.subarray(0, cut)), (e: Error) => e instanceof FormatError);
+    assert.throws(
+      () => readPngText(file.subarray(0, cut)),
+      (e: Error) => e instanceof FormatError,
+    );
   }
   const flipped = Uint8Array.from(file);
   flipped[Buffer.from(file).indexOf('value')] ^= 1;

@@ -31,7 +31,12 @@ const fails = async (run: () => unknown, kind: new (...args: never[]) => Error, 
 };
 
 const bias = (dims: readonly (number | string | null)[], initializer: Proto): Uint8Array =>
-  model({ inputs: [valueInfo('x', dims)], outputs: [valueInfo('y', dims)], initializers: [initializer], nodes: [node('Add', ['x', 'b'], ['y'])] });
+  model({
+    inputs: [valueInfo('x', dims)],
+    outputs: [valueInfo('y', dims)],
+    initializers: [initializer],
+    nodes: [node('Add', ['x', 'b'], ['y'])],
+  });
 
 const external = (location: string): Proto => {
   const entry = (key: string, value: string): Proto => new Proto().string(1, key).string(2, value);
@@ -62,7 +67,11 @@ test('external data lies inside the folder; links out of it are refused', async 
   writeFileSync(path.join(outside, 'secret.bin'), littleEndian('f4', [7, 8, 9]));
   symlinkSync(path.join(outside, 'secret.bin'), at('w/link.bin'));
   writeFileSync(at('l.onnx'), bias([1, 3], external('w/link.bin')));
-  await fails(async () => (await loadModel(at('l.onnx'))).at(), FormatError, /inside the model's folder, got "w\/link\.bin", a link to elsewhere/);
+  await fails(
+    async () => (await loadModel(at('l.onnx'))).at(),
+    FormatError,
+    /inside the model's folder, got "w\/link\.bin", a link to elsewhere/,
+  );
   writeFileSync(at('n.onnx'), bias([1, 3], external('w/none.bin')));
   await fails(async () => (await loadModel(at('n.onnx'))).at(), InputError, /expected external data in ".*none\.bin", got ENOENT/);
 });

@@ -95,7 +95,10 @@ test('ReduceMean over the image is global average pooling', () => {
   assert.is(only(kept).op, 'globalavgpool');
   checkShape(kept, [2, 4, 1, 1]);
   const dropped = one('ReduceMean', { attrs: { axes: [3, 2], keepdims: 0 } });
-  assert.equal(dropped.graph.nodes.map((node) => node.op), ['globalavgpool', 'reshape']);
+  assert.equal(
+    dropped.graph.nodes.map((node) => node.op),
+    ['globalavgpool', 'reshape'],
+  );
   checkShape(dropped, [2, 4]);
   refuses(() => one('ReduceMean', { attrs: { axes: [1] } }), /expected axes \[?2, 3\]?, all behind the channel, got \[?1\]?/);
   refuses(() => one('ReduceMean'), /all behind the channel/);

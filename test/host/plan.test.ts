@@ -35,7 +35,8 @@ function checkSlots(plan: Plan, again: boolean): void {
       slots.set(slot, writing);
       if (!writing) assert.is(holder.get(slot), id, `${step.node} reads "${id}" from slot ${slot}`);
     }
-    for (const [variable, id] of Object.entries(step.bind)) if (written.has(variable) && plan.tensors[id].slot >= 0) holder.set(plan.tensors[id].slot, id);
+    for (const [variable, id] of Object.entries(step.bind))
+      if (written.has(variable) && plan.tensors[id].slot >= 0) holder.set(plan.tensors[id].slot, id);
   }
   for (const name of plan.readable) {
     const { slot, id } = plan.tensors[plan.values[name].id];
@@ -156,7 +157,10 @@ test('explain adds up', () => {
   const report = explain(typeGraph(CHAIN), plan);
   assert.is(report.macs, 2 * (4 * 6 * 6 * 3 * 9 + 5 * 4 * 4 * 4 * 9));
   assert.is(report.parameters, 4 * 3 * 9 + 5 * 4 * 9);
-  assert.is(report.memory.slots, report.slots.reduce((a, b) => a + b, 0));
+  assert.is(
+    report.memory.slots,
+    report.slots.reduce((a, b) => a + b, 0),
+  );
   assert.is(report.memory.slots, planMemory(plan).slots);
   assert.ok(report.memory.lowerBound <= report.memory.slots);
 });
@@ -184,7 +188,11 @@ test('errors name op and node, what was expected and what was given', () => {
   fails(CHAIN, { target: 'q' }, /expected a tensor of the network, got "q"/);
   fails(CHAIN, { target: 'A' }, /Similar: "a"/);
   fails(CHAIN, { target: 'a', wrt: ['v'] }, /expected a tensor that depends on "v"/);
-  fails(CHAIN, { target: 's', rule: { default: 'gradient', at: { conv1: 'linear' } } }, /expected the name of a ReLU, got "conv1", which is conv2d\. ReLUs here: "relu1"/);
+  fails(
+    CHAIN,
+    { target: 's', rule: { default: 'gradient', at: { conv1: 'linear' } } },
+    /expected the name of a ReLU, got "conv1", which is conv2d\. ReLUs here: "relu1"/,
+  );
   fails({ ...CHAIN, outputs: ['zz'] }, {}, /expected output "zz" to be a value/);
   fails({ ...CHAIN, inputs: [{ name: 'x', shape: [2, 0, 8, 8] }] }, {}, /expected positive extents/);
 });

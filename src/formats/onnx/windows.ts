@@ -145,7 +145,9 @@ export function reduceMean(c: NodeContext): void {
   const stated = c.given(1) ? c.needInts(1, 'the axes') : c.ints('axes', every);
   const axes = [...new Set(stated.map((axis) => c.axis(axis, rank)))].sort((a, b) => a - b);
   if (rank < 3 || formatList(axes) !== formatList(every.slice(2))) {
-    c.fail(`expected axes ${formatList(every.slice(2))}, all behind the channel, got ${formatList(stated)}. Only global average pooling is supported.`);
+    c.fail(
+      `expected axes ${formatList(every.slice(2))}, all behind the channel, got ${formatList(stated)}. Only global average pooling is supported.`,
+    );
   }
   const shape = x.shape.map((extent, axis) => (axis < 2 ? extent : 1));
   if (c.flag('keepdims', 1)) {
