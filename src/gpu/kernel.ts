@@ -163,7 +163,7 @@ export class KernelCache {
   }
 
   readonly #kernels = new Map<string, Promise<Kernel>>();
-  readonly #modules = new Map<string, GPUShaderModule>();
+  readonly #modules = new Map<string, Promise<GPUShaderModule>>();
   #pipelines = 0;
   #busy = 0;
   #since = 0;
@@ -229,14 +229,24 @@ export class KernelCache {
     }
   }
 
-  async #module(info: ShaderInfo): Promise<GPUShaderModule> {
-    const known = this.#modules.get(info.source);
-    if (known) return known;
-    const { device } = this.gpu;
+  /** A shader's module, made once however many entry points are compiled at the same time. */
+  #module(info: ShaderInfo): Promise<GPUShaderModule> {
+    let module = this.#modules.get(info.source);
+    if (!module) {
+      module = this.#makeModule(info);
+      module.catch(() => this.#modules.delete(info.source));
+      this.#modules.set(info.source, module);
+    }
+    return module;
+  }
+
+  async #makeModule(info: ShaderInfo): Promise<GPUShaderModule> {
     const where = { label: `${info.name}.wgsl` };
     let module!: GPUShaderModule;
     try {
-      await withErrorScopes(this.gpu, where, () => void (module = device.createShaderModule({ label: where.label, code: info.source })));
+      await withErrorScopes(this.gpu, where, () => {
+        module = this.gpu.device.createShaderModule({ label: where.label, code: info.source });
+      });
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error;
       // Asked of the module that failed: a second one, made outside the scopes, would report its error to nobody in particular.
@@ -244,7 +254,6 @@ export class KernelCache {
       const first = messages.find((message) => message.type === 'error');
       throw first ? new ShaderError(caret(info, first)) : error;
     }
-    this.#modules.set(info.source, module);
     return module;
   }
 }
