@@ -192,8 +192,11 @@ async function checkGuards(executor: Executor): Promise<Comparison[]> {
   return written;
 }
 
-/** Runs one case on a device and compares everything it computes with the reference. */
-export async function checkCase(gpu: Gpu, c: OpCase): Promise<CaseReport> {
+/**
+ * Runs one case on a device and compares everything it computes with the reference.
+ * @param change applied to each plan before it runs: a test of this check plants faults with it
+ */
+export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Plan = (plan) => plan): Promise<CaseReport> {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const tensors = new Map(c.inputs.map((shape, k) => [`x${k}`, generate(shape, c.fill?.[k] ?? 'normal', 1 + k)]));
   const reference = REFERENCE[c.op];
@@ -206,7 +209,7 @@ export async function checkCase(gpu: Gpu, c: OpCase): Promise<CaseReport> {
   const want = reference.forward(call);
   const comparisons: Comparison[] = [];
   for (const { plan, rule } of casePlans(c, traitsOf(gpu))) {
-    const executor = await Executor.create(gpu, guarded(plan), tensors, { foldAt: FOLD_AT });
+    const executor = await Executor.create(gpu, guarded(change(plan)), tensors, { foldAt: FOLD_AT });
     try {
       executor.poison();
       executor.setRandom(DROPOUT_STATE.seed, DROPOUT_STATE.iteration);

@@ -1,0 +1,71 @@
+// A wrong kernel is caught: faults are planted one at a time in copies of the shaders, and the short list of cases that `doctor` runs must fail
+// on each, under an op that uses the shader.
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openDevice } from '../../src/gpu/device.ts';
+import { OPS } from '../../src/ops/index.ts';
+import type { Plan } from '../../src/plan.ts';
+import { CASES } from '../../src/verify/cases.ts';
+import { checkCase } from '../../src/verify/kernels.ts';
+
+const gpu = await openDevice();
+
+/** What the fault is, the shader, the text (its first occurrence, or every one), and what replaces it. */
+const FAULTS: readonly (readonly [what: string, shader: string, find: string, replace: string])[] = [
+  ['ReLU passes at zero', 'relu', 'output[i] > 0.0', 'output[i] >= 0.0'],
+  ['ReLU sign flipped', 'relu', 'r > 0.0', 'r < 0.0'],
+  ['guided forgets the input', 'relu', 'open = fromInput && fromSignal', 'open = fromSignal'],
+  ['ReLU drops NaN', 'relu', 'select(v, 0.0, v <= 0.0)', 'select(0.0, v, v > 0.0)'],
+  ['last maximum wins', 'maxpool2d', 'v > best.value', 'v >= best.value'],
+  ['off-by-one padding in a pool', 'maxpool2d', 'g.strideHeight - g.padTop;', 'g.strideHeight - g.padTop + 1;'],
+  ['switch of the neighbouring window', 'maxpool2d', 'if (switchAt(o) == place)', 'if (switchAt(max(o, 1u) - 1u) == place)'],
+  ['average pool divides by the kernel', 'avgpool2d', 'return f32(max(1, rows * columns))', 'return f32(g.kernelHeight * g.kernelWidth)'],
+  ['global pool: one divisor less', 'globalpool', 'y[p] = sum / f32(geometry.extent)', 'y[p] = sum / f32(geometry.extent + 1u)'],
+  ['convolution: lost bias (direct)', 'conv2d', 'g.biased == 1u', 'g.biased == 2u'],
+  ['convolution: lost bias (tile)', 'conv2d_tile', 'g.biased == 1u', 'g.biased == 2u'],
+  ['convolution: lost bias (quad)', 'conv2d_quad', 'g.biased == 1u', 'g.biased == 2u'],
+  ['convolution: missing group', 'conv2d_tile', 'image0 = (p0.n * g.groups + part)', 'image0 = (p0.n * g.groups)'],
+  ['convolution: dropped batch item', 'conv2d_tile', 'q / plane, q % plane', '0u, q % plane'],
+  ['convolution: edge read instead of padding', 'conv2d_tile', 'let x3 = select(0.0, x[at3 + channel], in3)', 'let x3 = x[at3 + channel]'],
+  ['convolution: wrong lane of a quad', 'conv2d_quad', 'quadBroadcast(q0, 1u)', 'quadBroadcast(q0, 2u)'],
+  ['convolution: a span one channel short', 'conv2d_tile', 'min((span + 1u) * 64u, g.inputs)', 'min((span + 1u) * 64u, g.inputs) - 1u'],
+  ['packing: taps of the wrong phase', 'pack', 'g.firstRow', '0u'],
+  ['packing: transposed weight', 'pack', 'g.outputPitch', 'g.inputPitch'],
+  ['weight gradient: padding forgotten', 'conv2d_weight', 'g.padTop', '0'],
+  ['sums: a slab lost', 'sum', 'g.outer;', 'max(g.outer, 2u) - 1u;'],
+  ['linear: beta ignored', 'linear', 'g.beta *', '1.0 *'],
+  ['linear: transposed operand', 'linear', 'n + k * g.bRow', 'n + k * g.bColumn'],
+  ['LRN: window shifted', 'lrn', 'let first = max(0, c - g.below);', 'let first = max(0, c - g.below + 1);'],
+  ['LRN: wrong power', 'lrn', 'let root = sqrt(s);', 'let root = s;'],
+  ['batch normalisation: epsilon lost', 'batchnorm', 'variance[c] + g.epsilon', 'variance[c]'],
+  ['broadcast: the wrong stride', 'binary', 'at.b += coordinate * g.strideB', 'at.b += coordinate * g.strideA'],
+  ['concatenation: offset lost', 'copy', '* g.yPitch + g.yOffset', '* g.yPitch'],
+  ['padding: the wrong constant', 'copy', 'select(g.value,', 'select(0.0,'],
+  ['clip passes at its bounds', 'clip', 'v < g.high)', 'v <= g.high)'],
+  ['dropout: the threshold itself dropped', 'dropout', 'h >= g.threshold', 'h < g.threshold'],
+  ['softmax without its maximum', 'softmax', 'let m = largest(base);', 'let m = 0.0;'],
+  ['cross-entropy: the neighbouring label', 'softmax', 'let hit = select(0.0, 1.0, i32(i % g.extent) == t)', 'let hit = select(0.0, 1.0, i32(i % g.extent) == t + 1)'],
+  ['momentum: sign', 'momentum', 'x[i] - rate[0]', 'x[i] + rate[0]'],
+  ['a race: every invocation does the same element', 'relu', 'group.y * groups.x + group.x', 'group.y * groups.x'],
+  ['the end of a tensor overrun', 'relu', 'if (i >= geometry.count)', 'if (i > geometry.count)'],
+];
+
+for (const [what, shader, find, replace] of FAULTS) {
+  test(what, async () => {
+    const source = readFileSync(`shaders/${shader}.wgsl`, 'utf8');
+    assert.ok(source.includes(find), `shaders/${shader}.wgsl no longer holds "${find}": plant this fault anew`);
+    const broken = source.replaceAll(find, replace);
+    const caught: string[] = [];
+    for (const c of CASES.filter(({ op, essential }) => essential && Object.hasOwn(OPS[op].shaders, shader))) {
+      const plant = (plan: Plan): Plan => (plan.shaders[shader] ? { ...plan, shaders: { ...plan.shaders, [shader]: broken } } : plan);
+      // The fault must be in the numbers: a shader that does not compile would be no test.
+      const { passed } = await checkCase(gpu, c, plant);
+      if (!passed) caught.push(c.op);
+    }
+    assert.ok(caught.length > 0, 'expected the self-test to notice');
+  });
+}
+
+test.after(() => gpu.dispose());
+test.run();
