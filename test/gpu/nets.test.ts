@@ -4,6 +4,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDevice } from '../../src/gpu/device.ts';
 import { valueInfo, typeGraph } from '../../src/graph.ts';
+import { Network, withLoss } from '../../src/network.ts';
+import { backReference, runReference, widen } from '../../src/reference/graph.ts';
+import type { F64Tensor } from '../../src/reference/types.ts';
 import { RULES, type RuleSpec } from '../../src/rule.ts';
 import { size } from '../../src/tensor.ts';
 import { gradcheck } from '../../src/verify/gradcheck.ts';
@@ -55,6 +58,42 @@ for (let n = 0; n < NETS; n++) {
       assert.ok(error <= pathBound(net) * norm, `parameters: relative L2 ${error / norm}`);
     });
   }
+}
+
+for (let n = 30; n < 36; n++) {
+  test(`net ${n}: gradients of the mean cross-entropy with respect to every parameter`, async () => {
+    const { graph, parameters, input } = randomNet(n);
+    const network = new Network(gpu, graph, parameters);
+    try {
+      const [items, classes] = valueInfo(typeGraph(graph), graph.scores!).shape;
+      const labels = Array.from({ length: items }, (_, i) => (n + i) % classes);
+      const { loss, gradients } = await network.parameterGradients(input, labels);
+      const typed = typeGraph(withLoss(graph));
+      const sources = new Map<string, F64Tensor>([
+        ['x', widen(input)],
+        ['#labels', { shape: [items], data: Float64Array.from(labels) }],
+        ...[...parameters].map(([name, value]) => [name, widen(value)] as const),
+      ]);
+      const values = runReference(typed, sources);
+      const seed = { shape: [], data: Float64Array.of(1) };
+      const wrt = [...gradients.keys()];
+      assert.ok(wrt.length >= 4 && wrt.includes('fc1.w'));
+      const want = backReference(typed, values, { target: '#loss', seed, wrt, rule: { default: 'gradient' } });
+      assert.ok(Math.abs(loss - values.get('#loss')!.data[0]) <= 1e-6 * Math.max(1, loss));
+      let [error, norm] = [0, 0];
+      for (const [name, gradient] of gradients) {
+        const exact = want.get(name)!;
+        assert.equal(gradient.shape, exact.shape, name);
+        gradient.data.forEach((v, i) => {
+          error += (v - exact.data[i]) ** 2;
+          norm += exact.data[i] ** 2;
+        });
+      }
+      assert.ok(Math.sqrt(error / norm) <= pathBound({ graph, parameters, input }), `relative L2 ${Math.sqrt(error / norm)}`);
+    } finally {
+      await network.dispose();
+    }
+  });
 }
 
 test.after(() => gpu.dispose());
