@@ -170,8 +170,3 @@ export function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 12).map((name) => `"${name}"`);
   return names.length > 12 ? `${shown.join(', ')} and ${names.length - 12} more` : shown.join(', ');
 }
-
-/** A shape for messages about a value. */
-export function describeValue(name: string, info: ValueInfo): string {
-  return `"${name}" ${formatShape(info.shape)}${info.dtype === 'f32' ? '' : ` ${info.dtype}`}`;
-}

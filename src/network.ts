@@ -5,6 +5,7 @@ import { InputError } from './errors.ts';
 import { traitsOf, type Gpu } from './gpu/device.ts';
 import { Executor } from './gpu/executor.ts';
 import { ParameterStore } from './gpu/store.ts';
+import { Turns } from './gpu/turns.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
 import { compile, type CompileOptions } from './plan.ts';
 import type { Rule, RuleSpec } from './rule.ts';
@@ -107,7 +108,7 @@ const MOST_EXECUTORS = 4;
 export class Network {
   /** Least recently used first. */
   readonly #executors = new Map<string, Executor>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #calls = new Turns();
   readonly #store: ParameterStore;
   readonly #typed: TypedGraph;
   readonly #input: string;
@@ -147,16 +148,9 @@ export class Network {
     return (this.last = executor);
   }
 
-  /** Runs `work` once all calls before it are through. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
-    return result;
-  }
-
   /** Values of the forward pass by name; default: the unnormalised scores. */
   async forward(x: Tensor, tensors: readonly string[] = [requireScores(this.graph)]): Promise<Map<string, AnyTensor>> {
-    return this.#inTurn(() => this.#forward(x, tensors));
+    return this.#calls.take(() => this.#forward(x, tensors));
   }
 
   async #forward(x: Tensor, tensors: readonly string[]): Promise<Map<string, AnyTensor>> {
@@ -187,7 +181,7 @@ export class Network {
    * Several gradients of one input from one forward pass. All must ask for the same tensor (scores, posterior or one neuron's tensor) and rule.
    */
   async gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
-    return this.#inTurn(() => this.#gradients(x, questions));
+    return this.#calls.take(() => this.#gradients(x, questions));
   }
 
   async #gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
@@ -242,7 +236,7 @@ export class Network {
       throw new InputError(`labels: expected ${scores[0]}, one for each item of the batch, got ${labels.length}.`);
     for (const label of labels) checkClass(label, classes, 'labels');
     const wrt = this.graph.parameters.filter((p) => (p.dtype ?? 'f32') === 'f32').map((p) => p.name);
-    return this.#inTurn(() => this.#lossGradients(x, labels, wrt));
+    return this.#calls.take(() => this.#lossGradients(x, labels, wrt));
   }
 
   async #lossGradients(x: Tensor, labels: readonly number[], wrt: readonly string[]): Promise<ParameterGradients> {
@@ -257,11 +251,12 @@ export class Network {
   }
 
   /** Frees everything this network holds on the device, once the calls under way are through. The device stays. */
-  async dispose(): Promise<void> {
-    await this.#turn;
-    for (const executor of this.#executors.values()) executor.dispose();
-    this.#executors.clear();
-    this.#store.dispose();
+  dispose(): Promise<void> {
+    return this.#calls.take(async () => {
+      for (const executor of this.#executors.values()) executor.dispose();
+      this.#executors.clear();
+      this.#store.dispose();
+    });
   }
 
   #targetTensor(question: GradientOptions): string {

@@ -28,15 +28,6 @@ export function parseInteger(text: string, option: string, min = 0): number {
   return value;
 }
 
-export function parseNumbers(text: string, option: string): number[] {
-  return text.split(',').map((part) => {
-    const value = Number(part);
-    if (part.trim() === '' || !Number.isFinite(value))
-      throw new InputError(`${option}: expected numbers separated by commas, got "${text}".`);
-    return value;
-  });
-}
-
 export function parseIntegers(text: string, option: string): number[] {
   return text.split(',').map((part) => parseInteger(part, option));
 }

@@ -1,9 +1,9 @@
 /** `backlight gradcheck`: the GPU's f32 against f64, layer by layer and end to end. */
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
-import { argmax, requireScores } from '../network.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { argmax, Network, requireScores } from '../network.ts';
 import { loadModel, type LoadedGraph } from '../models/model.ts';
-import { runReference, widen } from '../reference/graph.ts';
 import { typeGraph, valueInfo } from '../graph.ts';
 import { RULES } from '../rule.ts';
 import { size, type Tensor } from '../tensor.ts';
@@ -50,7 +50,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
     const classes = size(shape) / shape[0];
     if (wanted !== null && wanted >= classes) throw new InputError(`--target: expected a class in [0, ${classes - 1}], got ${wanted}.`);
     const seed = { shape, data: new Float32Array(size(shape)) };
-    const best = wanted ?? argmax(scoresInF64(graph, parameters, input, target).subarray(0, classes));
+    const best = wanted ?? (await bestClass(gpu, { graph, parameters }, input));
     for (let n = 0; n < shape[0]; n++) seed.data[n * classes + best] = 1;
     const report = await gradcheck(gpu, graph, parameters, input, { target, seed, rule, onLayer: progress(args.json) });
     if (args.json) printJson({ adapter: adapterReport(gpu.info), model: modelPath, target: best, rule, ...summary(report) });
@@ -65,9 +65,15 @@ async function randomQuestion(modelPath: string, seed: number): Promise<LoadedGr
   return { input: { shape, data: fill(size(shape), normal(seed)) }, ...model.at({ [model.input.name]: shape }) };
 }
 
-function scoresInF64(graph: LoadedGraph['graph'], parameters: LoadedGraph['parameters'], input: Tensor, target: string): Float64Array {
-  const sources = new Map([[graph.inputs[0].name, widen(input)], ...[...parameters].map(([name, value]) => [name, widen(value)] as const)]);
-  return runReference(typeGraph(graph), sources).get(target)!.data;
+/** The class with the highest score of the first item. */
+async function bestClass(gpu: Gpu, { graph, parameters }: LoadedGraph, input: Tensor): Promise<number> {
+  const network = new Network(gpu, graph, parameters);
+  try {
+    const { shape, data } = await network.scores(input);
+    return argmax(data.subarray(0, shape[1]));
+  } finally {
+    await network.dispose();
+  }
 }
 
 /** A counter on a terminal's stderr. */

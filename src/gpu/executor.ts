@@ -72,7 +72,7 @@ export class Executor {
     const shared = parameters instanceof ParameterStore;
     const executor = new Executor(gpu, plan, shared ? parameters : new ParameterStore(gpu, parameters), !shared, options);
     try {
-      await executor.store.inTurn(() => executor.#build());
+      await executor.store.builds.take(() => executor.#build());
     } catch (error) {
       // A store outlives this executor, and the next one would take what lies there for finished.
       for (const id of executor.#unfinished) executor.store.release(id);

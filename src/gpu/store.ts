@@ -5,6 +5,7 @@ import { InputError } from '../errors.ts';
 import type { AnyTensor } from '../tensor.ts';
 import { BufferUsage } from './constants.ts';
 import { withErrorScopes, type Gpu } from './device.ts';
+import { Turns } from './turns.ts';
 
 const STORAGE = BufferUsage.STORAGE | BufferUsage.COPY_DST | BufferUsage.COPY_SRC;
 
@@ -18,22 +19,16 @@ export function createStorage(gpu: Gpu, id: string, node: string, bytes: number)
 
 /** Weights of one network on one device. */
 export class ParameterStore {
+  /** One build at a time: what a build uploads for packing alone it releases at its end, and another must not count on it. */
+  readonly builds = new Turns();
   readonly #buffers = new Map<string, GPUBuffer>();
   #disposed = false;
-  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param values the parameters by name; read when a plan first needs them. */
   constructor(
     readonly gpu: Gpu,
     readonly values: ReadonlyMap<string, AnyTensor>,
   ) {}
-
-  /** Runs one build at a time: what one build uploads for packing alone it releases at its end, and another must not count on it. */
-  inTurn<T>(build: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(build);
-    this.#turn = result.catch(() => {});
-    return result;
-  }
 
   has(id: string): boolean {
     return this.#buffers.has(id);

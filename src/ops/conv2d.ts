@@ -13,7 +13,7 @@ import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
-import { readWindow, requireRank, windowExtent, type WindowAttrs } from './window.ts';
+import { readWindow, requireRank, windowExtent, windowGeometry, type WindowAttrs } from './window.ts';
 
 export interface Conv2dAttrs extends WindowAttrs {
   readonly groups: number;
@@ -216,7 +216,7 @@ function backwardInput(c: AdjointContext<Conv2dAttrs>): void {
 const SPLIT_BELOW = 4096;
 
 function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
-  const { stride, pad, dilation, groups } = c.attrs;
+  const { groups } = c.attrs;
   const x = c.x[0]!;
   const dy = c.dy[0]!;
   const [all, inputs, kernelHeight, kernelWidth] = c.dx.shape;
@@ -240,12 +240,7 @@ function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
       yWidth,
       kernelHeight,
       kernelWidth,
-      strideHeight: stride[0],
-      strideWidth: stride[1],
-      padTop: pad[0],
-      padLeft: pad[1],
-      dilationHeight: dilation[0],
-      dilationWidth: dilation[1],
+      ...windowGeometry(c.attrs),
       slabs,
       slabRows,
     },

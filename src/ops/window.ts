@@ -58,21 +58,28 @@ export function requireRank(what: string, shape: readonly number[], rank: number
   if (shape.length !== rank) fail(`expected ${what} of rank ${rank}, got [${shape.join(', ')}].`);
 }
 
-/** The fields that the uniform blocks of all pooling shaders share; x and y are [N, C, H, W]. */
-export function poolGeometry(x: Shape, y: Shape, { kernel, stride, pad, dilation }: PoolAttrs): Record<string, number> {
+/** A window's fields in the uniform blocks of the shaders that slide one. */
+export function windowGeometry({ stride, pad, dilation }: WindowAttrs): Record<string, number> {
   return {
-    planes: x[0] * x[1],
-    inputHeight: x[2],
-    inputWidth: x[3],
-    outputHeight: y[2],
-    outputWidth: y[3],
-    kernelHeight: kernel[0],
-    kernelWidth: kernel[1],
     strideHeight: stride[0],
     strideWidth: stride[1],
     padTop: pad[0],
     padLeft: pad[1],
     dilationHeight: dilation[0],
     dilationWidth: dilation[1],
+  };
+}
+
+/** The fields that the uniform blocks of all pooling shaders share; x and y are [N, C, H, W]. */
+export function poolGeometry(x: Shape, y: Shape, pool: PoolAttrs): Record<string, number> {
+  return {
+    planes: x[0] * x[1],
+    inputHeight: x[2],
+    inputWidth: x[3],
+    outputHeight: y[2],
+    outputWidth: y[3],
+    kernelHeight: pool.kernel[0],
+    kernelWidth: pool.kernel[1],
+    ...windowGeometry(pool),
   };
 }

@@ -7,6 +7,8 @@ import { Executor, poisonBits } from '../gpu/executor.ts';
 import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
 import { salt } from '../ops/dropout.ts';
 import { compile, type DeviceTraits, type Plan, type PlanTensor } from '../plan.ts';
+import { excess } from '../reference/bounds.ts';
+import { widen } from '../reference/graph.ts';
 import { REFERENCE } from '../reference/index.ts';
 import type { Bounded, F64Tensor, ReferenceCall } from '../reference/types.ts';
 import { RULES, type Rule } from '../rule.ts';
@@ -42,32 +44,12 @@ export function explainFailure(report: CaseReport): string {
   return `${report.name}: ${bad.what}[${bad.at}] expected ${bad.want} within ${bad.bound.toExponential(2)}, got ${bad.got}.`;
 }
 
-/** Compares f32 with f64 element by element. NaN must meet NaN, infinity infinity. */
+/** {@link excess} as a row of a report. A result without a bound, such as indices, must agree exactly; so must the lengths. */
 export function compare(what: string, got: ArrayLike<number>, want: Bounded): Comparison {
-  let [worst, at] = [-1, 0];
-  for (let i = 0; i < want.data.length; i++) {
-    const ratio = errorRatio(got[i], want.data[i], want.bound?.[i] ?? 0);
-    if (!(ratio <= worst)) [worst, at] = [ratio, i];
-    if (Number.isNaN(ratio)) break;
-  }
-  if (got.length !== want.data.length) worst = Infinity;
-  return {
-    what,
-    elements: want.data.length,
-    worst: Math.max(worst, 0),
-    at,
-    got: got[at],
-    want: want.data[at],
-    bound: want.bound?.[at] ?? 0,
-  };
-}
-
-function errorRatio(got: number, want: number, bound: number): number {
-  // An infinite bound says that f32 may overflow here: then any result is as good as another.
-  if (Object.is(got, want) || got === want || bound === Infinity) return 0;
-  if (Number.isNaN(want) || Number.isNaN(got) || !Number.isFinite(want)) return Infinity;
-  const error = Math.abs(got - want);
-  return bound > 0 ? error / bound : Infinity;
+  const { data, bound = new Float64Array(data.length) } = want;
+  const { ratio, index } = got.length === data.length ? excess(got, { ...want, bound }) : { ratio: Infinity, index: 0 };
+  const at = Math.max(index, 0);
+  return { what, elements: data.length, worst: ratio, at, got: got[at], want: data[at], bound: bound[at] };
 }
 
 function generate(shape: readonly number[], filling: Filling, seed: number): AnyTensor {
@@ -107,8 +89,6 @@ function caseGraph(c: OpCase, outputs: number): Graph {
     outputs: names,
   };
 }
-
-const widen = (t: AnyTensor): F64Tensor => ({ shape: t.shape, data: Float64Array.from(t.data) });
 
 const DROPOUT_STATE = { seed: 0x9e3779b9, iteration: 3 };
 
