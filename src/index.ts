@@ -1,5 +1,16 @@
 /** The library's public names. */
 export * from './errors.ts';
+export { classesOf, scaleBox, type Annotation } from './evaluate/annotation.ts';
+export type { Item as EvaluationItem } from './evaluate/batches.ts';
+export { evaluateClassification } from './evaluate/classification.ts';
+export { parseCsv } from './evaluate/csv.ts';
+export { parseIlsvrc } from './evaluate/ilsvrc.ts';
+export { wilson, type Share } from './evaluate/interval.ts';
+export { merge as mergeJournals, parseJournal, type Journal } from './evaluate/journal.ts';
+export { evaluateLocalisation, type ClassMode, type LocalisationOptions } from './evaluate/localisation.ts';
+export { parseMethods, type Method } from './evaluate/methods.ts';
+export type { BoxRow, ClassRow } from './evaluate/rows.ts';
+export { summarise, type Summary } from './evaluate/summary.ts';
 export { explain, planMemory, type PlanMemory, type PlanReport, type PlanRow } from './explain.ts';
 export { readGraph, readNpy, readNpyTensor, readSafetensors, importOnnx, writeGraph, writeNpy, writeSafetensors } from './formats/index.ts';
 export {
@@ -14,16 +25,26 @@ export {
 } from './gpu/device.ts';
 export { Executor, type ExecutorStats } from './gpu/executor.ts';
 export { ParameterStore } from './gpu/store.ts';
+export { DeviceTensor } from './gpu/tensor.ts';
 export { typeGraph, withBatch, withInputShapes, type Graph, type GraphNode, type TypedGraph, type ValueSpec } from './graph.ts';
+export { colourise, colourRange, COLOURS, type ColourOptions, type ColourRange, type Colours } from './image/colour.ts';
 export { decodeImage } from './image/decode.ts';
-export { preprocess, type Preprocess } from './image/preprocess.ts';
+export { cutout, dimOutside, drawBox, drawOutline, maskPicture, overlay, type OverlayOptions, type Rgb } from './image/overlay.ts';
+export type { Picture } from './image/picture.ts';
+export { encodePng, readPngText } from './image/png.ts';
+export { preprocess, PRESETS, type PictureToInput, type Preprocess } from './image/preprocess.ts';
+export { photoRows, toPhoto } from './image/project.ts';
+export { sheet, type Cell, type Row, type SheetOptions } from './image/sheet.ts';
+export { className, findClass } from './models/labels.ts';
 export { loadModel, type Model, type ModelCard } from './models/model.ts';
 export {
   argmax,
   Network,
   posterior,
+  SCORE_KINDS,
   type GradientOptions,
   type InputGradient,
+  type LayerSignal,
   type Neuron,
   type ParameterGradients,
   type ScoreKind,
@@ -32,6 +53,45 @@ export {
 export { compile, type CompileOptions, type DeviceTraits, type Plan, type Step } from './plan.ts';
 export { backReference, runReference } from './reference/graph.ts';
 export { RULES, type Rule, type RuleSpec } from './rule.ts';
+export { boxArea, iou, massBox, maskBox, type Box } from './segment/box.ts';
+export { components, largestComponent } from './segment/components.ts';
+export { flowNetwork, gridEdges, type Connectivity, type FlowNetwork } from './segment/flownetwork.ts';
+export { graphCut, type GraphCut, type GraphCutExtras } from './segment/graphcut.ts';
+export { minCut, type Cut } from './segment/maxflow.ts';
+export { DEFAULT_PRESET, GRAPHCUT_PRESETS, graphCutOptions, PRESET_NAMES, type GraphCutOptions, type PresetName } from './segment/presets.ts';
+export { thresholdBox, thresholdLevel, type Threshold, type ThresholdMethod } from './segment/threshold.ts';
 export { formatShape, indexTensor, size, tensor, zeros, type AnyTensor, type IndexTensor, type Shape, type Tensor } from './tensor.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';
+export {
+  compareRules,
+  spacedLayers,
+  type CompareOptions,
+  type ReluComparison,
+  type RuleComparison,
+  type SeedComparison,
+} from './visualise/compare.ts';
+export { mapSheet } from './visualise/draw.ts';
+export { alphaRows, cutoutRows, framed, maskRows } from './visualise/cutout.ts';
+export { localise, type Localisation, type LocaliseOptions } from './visualise/localise.ts';
+export { rankPixels } from './visualise/rank.ts';
+export { classModel, type ClassModel, type ClassModelOptions, type ClassModelRow } from './visualise/classmodel.ts';
+export { classModelPicture, type ClassModelPicture, type Display } from './visualise/classmodelPicture.ts';
+export {
+  CLASS_MODEL_PRESETS,
+  classModelRecipe,
+  type ClassModelPreset,
+  type ClassModelRecipe,
+  type PixelSpec,
+} from './visualise/classmodelPresets.ts';
+export { REDUCTIONS, reduceChannels, type Reduce } from './visualise/reduce.ts';
+export {
+  saliency,
+  saliencyFrames,
+  type ClassChoice,
+  type SaliencyFrame,
+  type SaliencyMap,
+  type SaliencyOptions,
+} from './visualise/saliency.ts';
+export { ruleSheet } from './visualise/rulesheet.ts';
+export { averageViews, viewsOf, type View } from './visualise/views.ts';
 export { VERSION } from './version.ts';

@@ -11,11 +11,20 @@ import { compile, type CompileOptions } from './plan.ts';
 import type { Rule, RuleSpec } from './rule.ts';
 import { formatShape, size, type AnyTensor, type Shape, type Tensor } from './tensor.ts';
 
-/** Which number to differentiate: the unnormalised class score S_c (the paper's choice) or its posterior exp S_c / sum exp S. */
-export type ScoreKind = 'scores' | 'posterior';
+/**
+ * Which number to differentiate: the unnormalised class score S_c (the paper's choice), its posterior P_c = exp S_c / sum exp S, or its log odds
+ * against all rivals, log P_c / (1 - P_c) = S_c - log sum_{k != c} exp S_k. The last two point the same way, since
+ * dP_c = P_c (1 - P_c) d log odds, but log odds do not vanish where the network is sure.
+ */
+export const SCORE_KINDS = ['scores', 'posterior', 'logodds'] as const;
 
-/** A class for every item of the batch, a class for each item, or each item's best class. */
-export type Target = number | readonly number[] | 'top1';
+export type ScoreKind = (typeof SCORE_KINDS)[number];
+
+/**
+ * A class for every item of the batch, a class for each item, each item's best class, or each item's class of a rank: 0 for the best, ties in
+ * the order of the classes.
+ */
+export type Target = number | readonly number[] | 'top1' | { readonly rank: number };
 
 /** One unit of a tensor, for every item of the batch: [c, y, x] in [N, C, H, W], [k] in [N, K]. */
 export interface Neuron {
@@ -30,18 +39,30 @@ export interface GradientOptions {
   readonly neuron?: Neuron;
   readonly score?: ScoreKind;
   readonly rule?: Rule | RuleSpec;
+  /** Tensors inside the network whose value and arriving signal are wanted too. */
+  readonly through?: readonly string[];
+}
+
+/** A tensor inside the network on the way up, and the signal that reached it on the way down. */
+export interface LayerSignal {
+  /** x, as the forward pass left it. */
+  readonly value: Tensor;
+  /** d value / d x under the rule, of the same shape. */
+  readonly signal: Tensor;
 }
 
 /** A gradient with respect to the input, and what it is the gradient of. */
 export interface InputGradient {
   /** Of the input's shape. */
   readonly gradient: Tensor;
-  /** The differentiated number of each item: a score, a posterior, or the neuron's value. */
+  /** The differentiated number of each item: a score, a posterior, log odds, or the neuron's value. */
   readonly values: readonly number[];
   /** The class of each item, unless a neuron was asked for. */
   readonly targets: readonly number[] | null;
   /** Unnormalised scores [N, K], where the network has them. */
   readonly scores: Tensor | null;
+  /** What was asked for with `through`, by name. */
+  readonly layers: ReadonlyMap<string, LayerSignal>;
 }
 
 export interface ParameterGradients {
@@ -148,6 +169,20 @@ export class Network {
     return (this.last = executor);
   }
 
+  /**
+   * Both passes as an executor of the caller's own, for loops whose tensors stay on the device: it takes an input under the name `input`, a
+   * seed of `target`'s shape (what is differentiated: the scores or the posterior), and keeps `scores`, [N, K] or [N, K, 1, 1]. To be disposed
+   * of before the network.
+   * @throws InputError if the network has no scores
+   */
+  async open(score: Exclude<ScoreKind, 'logodds'> = 'scores'): Promise<{ executor: Executor; input: string; target: string; scores: string }> {
+    const scores = requireScores(this.graph);
+    const target = this.#targetTensor({ score });
+    const graph = score === 'posterior' ? withPosterior(this.graph) : this.graph;
+    const plan = compile(graph, { keep: [...new Set([target, scores])], target, wrt: [this.#input], traits: traitsOf(this.gpu) });
+    return { executor: await Executor.create(this.gpu, plan, this.#store), input: this.#input, target, scores };
+  }
+
   /** Values of the forward pass by name; default: the unnormalised scores. */
   async forward(x: Tensor, tensors: readonly string[] = [requireScores(this.graph)]): Promise<Map<string, AnyTensor>> {
     return this.#calls.take(() => this.#forward(x, tensors));
@@ -178,7 +213,8 @@ export class Network {
   }
 
   /**
-   * Several gradients of one input from one forward pass. All must ask for the same tensor (scores, posterior or one neuron's tensor) and rule.
+   * Several gradients of one input from one forward pass. All must ask for the same tensor (scores, posterior or one neuron's tensor), rule
+   * and tensors on the way.
    */
   async gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
     return this.#calls.take(() => this.#gradients(x, questions));
@@ -189,20 +225,22 @@ export class Network {
     const [first] = questions;
     const target = this.#targetTensor(first);
     const rule = ruleSpec(first.rule);
+    const through = first.through ?? [];
     for (const question of questions) {
-      if (this.#targetTensor(question) !== target || JSON.stringify(ruleSpec(question.rule)) !== JSON.stringify(rule)) {
-        throw new InputError('gradients: expected questions about one tensor under one rule. Ask separately.');
+      const same = this.#targetTensor(question) === target && JSON.stringify(ruleSpec(question.rule)) === JSON.stringify(rule);
+      if (!same || JSON.stringify(question.through ?? []) !== JSON.stringify(through)) {
+        throw new InputError('gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.');
       }
     }
     const graph = target === POSTERIOR ? withPosterior(this.graph) : this.graph;
     const scoresName = this.graph.scores;
-    const keep = [...new Set([target, ...(scoresName !== undefined && !first.neuron ? [scoresName] : [])])];
-    const key = `gradient ${JSON.stringify([target, keep, rule])}`;
-    const executor = await this.#executor(graph, key, { keep, target, wrt: [this.#input], rule });
+    const keep = [...new Set([target, ...(scoresName !== undefined && !first.neuron ? [scoresName] : []), ...through])];
+    const key = `gradient ${JSON.stringify([target, keep, rule, through])}`;
+    const executor = await this.#executor(graph, key, { keep, target, wrt: [this.#input], rule, signals: through });
     const seedShape = executor.plan.values[target].shape;
 
     const fixed = questions.map((question) => this.#units(question, seedShape, null));
-    const known = questions.length === 1 ? fixed[0] : null;
+    const known = questions.length === 1 && first.score !== 'logodds' ? fixed[0] : null;
     const inputs = { [this.#input]: x };
     // A seed that does not wait for the scores goes along in the same submission.
     if (known) await executor.run(inputs, seedAt(seedShape, known));
@@ -210,16 +248,23 @@ export class Network {
     const values = await executor.readTensor(target);
     const scores = scoresName !== undefined && !first.neuron ? flatten(await executor.readTensor(scoresName)) : null;
 
+    const inside: [string, Tensor][] = [];
+    for (const name of through) inside.push([name, await executor.readTensor(name)]);
+
     const answers: InputGradient[] = [];
     for (const [i, question] of questions.entries()) {
       const units = fixed[i] ?? this.#units(question, seedShape, scores)!;
-      if (!known) await executor.backward(seedAt(seedShape, units));
       const perItem = size(seedShape) / units.length;
+      const odds = question.score === 'logodds' && !question.neuron ? units.map((unit, n) => logOdds(values.data, n * perItem, perItem, unit)) : null;
+      if (!known) await executor.backward(odds ? { shape: seedShape, data: concatenated(odds.map(({ seed }) => seed)) } : seedAt(seedShape, units));
+      const layers = new Map<string, LayerSignal>();
+      for (const [name, value] of inside) layers.set(name, { value, signal: await executor.readGradient(name) });
       answers.push({
         gradient: await executor.readGradient(this.#input),
-        values: units.map((unit, n) => values.data[n * perItem + unit]),
+        values: odds ? odds.map(({ value }) => value) : units.map((unit, n) => values.data[n * perItem + unit]),
         targets: question.neuron ? null : units,
         scores,
+        layers,
       });
     }
     return answers;
@@ -271,8 +316,11 @@ export class Network {
     if (question.neuron) return new Array<number>(batch).fill(neuronIndex(question.neuron, shape));
     const classes = size(shape) / batch;
     const target = question.target ?? 'top1';
-    if (target === 'top1')
-      return scores && Array.from({ length: batch }, (_, n) => argmax(scores.data.subarray(n * classes, (n + 1) * classes)));
+    if (target === 'top1' || (typeof target === 'object' && 'rank' in target)) {
+      const rank = target === 'top1' ? 0 : target.rank;
+      checkClass(rank, classes, 'rank');
+      return scores && Array.from({ length: batch }, (_, n) => ranked(scores.data.subarray(n * classes, (n + 1) * classes))[rank]);
+    }
     const list = typeof target === 'number' ? new Array<number>(batch).fill(target) : [...target];
     if (list.length !== batch)
       throw new InputError(`target: expected one class, or ${batch}, one for each item of the batch, got ${list.length}.`);
@@ -306,6 +354,26 @@ function seedAt(shape: Shape, units: readonly number[]): Tensor {
   return { shape, data };
 }
 
+/**
+ * The log odds S_c - log sum_{k != c} exp S_k of one row of scores, and their derivative with respect to it: 1 at c, and minus each rival's share
+ * of sum_{k != c} exp S_k. In f64, the derivative rounded once.
+ */
+export function logOdds(scores: Float32Array, from: number, classes: number, c: number): { value: number; seed: Float32Array } {
+  if (classes < 2) throw new InputError('score: expected a network of at least two classes for log odds, got one. Take its score.');
+  let top = -Infinity;
+  for (let k = 0; k < classes; k++) if (k !== c) top = Math.max(top, scores[from + k]);
+  let sum = 0;
+  for (let k = 0; k < classes; k++) if (k !== c) sum += Math.exp(scores[from + k] - top);
+  const seed = Float32Array.from({ length: classes }, (_, k) => (k === c ? 1 : -Math.exp(scores[from + k] - top) / sum));
+  return { value: scores[from + c] - top - Math.log(sum), seed };
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const data = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  parts.reduce((at, part) => (data.set(part, at), at + part.length), 0);
+  return data;
+}
+
 function flatten(t: Tensor): Tensor {
   return { shape: [t.shape[0], size(t.shape) / t.shape[0]], data: t.data };
 }
@@ -316,6 +384,12 @@ export function argmax(values: ArrayLike<number>): number {
   for (let i = 1; i < values.length; i++)
     if (values[i] > values[best] || (Number.isNaN(values[best]) && !Number.isNaN(values[i]))) best = i;
   return best;
+}
+
+/** The classes of one row of scores from the best to the worst; ties in the order of the classes, NaN last. */
+export function ranked(scores: ArrayLike<number>): number[] {
+  const key = Array.from(scores, (s) => (Number.isNaN(s) ? -Infinity : s));
+  return [...key.keys()].sort((a, b) => (key[a] === key[b] ? a - b : key[b] - key[a]));
 }
 
 /** Softmax in f64 of one row of scores. */

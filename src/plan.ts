@@ -65,7 +65,7 @@ export interface Plan {
   readonly traits: DeviceTraits;
 }
 
-export type { DeviceTraits };
+export type { DeviceTraits, TensorRef };
 
 /** Traits that every device has. */
 const NO_TRAITS: DeviceTraits = { quads: false };

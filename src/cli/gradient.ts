@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { writeNpy, writeSafetensors } from '../formats/index.ts';
-import { Network, type GradientOptions } from '../network.ts';
+import { Network, SCORE_KINDS, type GradientOptions } from '../network.ts';
 import { RULES } from '../rule.ts';
 import { formatShape, norm } from '../tensor.ts';
 import {
@@ -43,7 +43,7 @@ export function gradientCommand(): Command {
     .requiredOption('--output <file>', "where to write: .npy of the input's shape, or .safetensors with --wrt parameters")
     .option('--target <class>', 'a class, one for each item separated by commas, or top1 (default: top1)')
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
-    .option('--score <kind>', 'scores (unnormalised) or posterior', 'scores')
+    .option('--score <kind>', 'scores (unnormalised), posterior, or logodds (of the class against all others)', 'scores')
     .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
     .option('--rule-at <layer=rule>', 'another rule for one ReLU; may be repeated', collect, [])
     .option('--wrt <what>', 'input or parameters', 'input')
@@ -78,7 +78,7 @@ async function gradient(args: Arguments): Promise<void> {
       throw new InputError(`--score: expected a class as target with it, got --neuron. Leave out one of them.`);
     const options: GradientOptions = {
       ...(args.neuron === undefined ? { target: parseTarget(args.target ?? 'top1') } : { neuron: parseNeuron(args.neuron) }),
-      score: parseChoice(args.score, ['scores', 'posterior'] as const, '--score'),
+      score: parseChoice(args.score, SCORE_KINDS, '--score'),
       rule: parseRules(args.rule, args.ruleAt),
     };
     const question = await loadQuestion(args.model, args.input, args);

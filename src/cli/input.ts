@@ -5,7 +5,7 @@ import { InputError } from '../errors.ts';
 import { readNpyTensor } from '../formats/index.ts';
 import { decodeImage } from '../image/decode.ts';
 import { resolvePreprocess, type PreprocessOptions } from '../image/options.ts';
-import { parsePreprocess, preprocess } from '../image/preprocess.ts';
+import { parsePreprocess, preprocess, type Preprocess } from '../image/preprocess.ts';
 import type { Model } from '../models/model.ts';
 import { formatShape, type Shape, type Tensor } from '../tensor.ts';
 import { readBytes } from './files.ts';
@@ -18,6 +18,7 @@ export function withPictureOptions(command: Command): Command {
     .option('--size <pixels>', "for images: input size, as 224 or 224x320 (default: the model's)")
     .option('--fit <how>', 'for images: crop the middle, or squash')
     .option('--resize <pixels>', 'for images, with crop: length of the shorter side before cropping')
+    .option('--cut <row,column>', 'for images, with crop: where the cut begins in the resized picture (default: the middle)')
     .option('--channels <order>', 'for images: rgb, bgr or grey')
     .option('--scale <factor>', 'for images: pixels 0..255 are multiplied by it first, such as 1/255')
     .option('--mean <values>', 'for images: subtracted after scaling, in channel order')
@@ -35,12 +36,16 @@ export async function loadInput(file: string, model: Model, options: PictureArgu
     if (typed) throw new InputError(`--${typed[0]}: expected an image as --input, got the array "${file}", which is taken as it is.`);
     return withBatchAxis(readNpyTensor(bytes), model);
   }
-  const shape = pictureShape(model, options);
-  const card = model.card.preprocess === undefined ? undefined : parsePreprocess(model.card.preprocess, `the card of ${model.path}`);
-  return preprocess(await decodeImage(bytes), resolvePreprocess(shape, card, options)).input;
+  return preprocess(await decodeImage(bytes), pictureSpec(model, options)).input;
 }
 
-const PICTURE_OPTIONS = new Set(['preprocess', 'size', 'fit', 'resize', 'channels', 'scale', 'mean', 'std']);
+/** How pictures become inputs of the model: as the options say, its preset, or its card. */
+export function pictureSpec(model: Model, options: PictureArguments): Preprocess {
+  const card = model.card.preprocess === undefined ? undefined : parsePreprocess(model.card.preprocess, `the card of ${model.path}`);
+  return resolvePreprocess(pictureShape(model, options), card, options);
+}
+
+const PICTURE_OPTIONS = new Set(['preprocess', 'size', 'fit', 'resize', 'cut', 'channels', 'scale', 'mean', 'std']);
 
 function withBatchAxis(input: Tensor, model: Model): Tensor {
   const rank = model.input.dims?.length;

@@ -4,9 +4,14 @@
  */
 import { Command, CommanderError } from 'commander';
 import { InputError } from '../errors.ts';
+import { compareCommand } from './compare.ts';
+import { classModelCommand } from './classmodel.ts';
 import { doctorCommand } from './doctor.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { gradcheckCommand } from './gradcheck.ts';
 import { gradientCommand } from './gradient.ts';
+import { saliencyCommand } from './saliency.ts';
+import { localiseCommand } from './localise.ts';
 import { CheckFailed } from './session.ts';
 import { planCommand } from './plan.ts';
 import { VERSION } from '../version.ts';
@@ -20,7 +25,18 @@ const program = new Command('backlight')
   .exitOverride()
   .configureOutput({ writeErr: () => {} });
 
-for (const command of [predictCommand(), gradientCommand(), planCommand(), gradcheckCommand(), doctorCommand()]) {
+for (const command of [
+  predictCommand(),
+  gradientCommand(),
+  saliencyCommand(),
+  classModelCommand(),
+  compareCommand(),
+  localiseCommand(),
+  evaluateCommand(),
+  planCommand(),
+  gradcheckCommand(),
+  doctorCommand(),
+]) {
   program.addCommand(
     command
       .exitOverride()

@@ -1,12 +1,12 @@
 /** `backlight predict`: class scores of an input, or any tensor of the network. */
 import { Command } from 'commander';
-import { InputError } from '../errors.ts';
 import { writeNpy } from '../formats/index.ts';
 import { Network, posterior, requireScores } from '../network.ts';
 import type { Tensor } from '../tensor.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
-import { checkOutput, readBytes, writeWhole } from './files.ts';
+import { checkOutput, writeWhole } from './files.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
+import { labelsFor } from './labels.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
 interface Arguments extends DeviceArguments, PictureArguments {
@@ -38,7 +38,7 @@ async function predict(args: Arguments): Promise<void> {
   const top = parseInteger(args.top, '--top', 1);
   await checkOutput(args.output, '.npy', [args.model, args.input]);
   const { model, graph, parameters, input } = await loadQuestion(args.model, args.input, args);
-  const labels = args.labels === undefined ? model.card.labels : await readLabels(args.labels);
+  const labels = await labelsFor(model, args.labels);
   await withDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
@@ -96,11 +96,4 @@ function printPredictions(items: readonly (readonly Prediction[])[], named: bool
     const rows = predictions.map((p) => [p.class, p.score.toFixed(4), p.posterior.toFixed(4), ...(named ? [p.label ?? ''] : [])]);
     console.log(formatTable(header, rows));
   });
-}
-
-async function readLabels(file: string): Promise<string[]> {
-  const lines = new TextDecoder().decode(await readBytes(file, '--labels')).split(/\r?\n/);
-  if (lines.at(-1) === '') lines.pop();
-  if (lines.length === 0) throw new InputError(`--labels: expected one class name a line, got an empty file "${file}".`);
-  return lines;
 }

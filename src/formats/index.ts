@@ -1,6 +1,6 @@
 /** File formats: bytes in, tensors and graphs out, and back. Nothing here touches a file system or a device. */
 export { checkGraph, readGraph, writeGraph } from './graph-json.ts';
-export { readNpy, readNpyIndices, readNpyTensor, writeNpy, type NpyArray } from './npy.ts';
+export { npyHeader, readNpy, readNpyIndices, readNpyTensor, writeNpy, type NpyArray } from './npy.ts';
 export { findNonFinite, type NonFinite } from './numbers.ts';
 export {
   importOnnx,

@@ -3,7 +3,7 @@
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 import { FormatError } from '../errors.ts';
-import { formatShape, size, type AnyTensor, type IndexTensor, type Shape, type Tensor } from '../tensor.ts';
+import { formatShape, size, type AnyTensor, type DType, type IndexTensor, type Shape, type Tensor } from '../tensor.ts';
 import { countElements, formatList, halfToNumber, LITTLE_ENDIAN, MAX_ELEMENTS } from './numbers.ts';
 
 export type NpyData =
@@ -227,20 +227,27 @@ export function readNpyIndices(bytes: Uint8Array): IndexTensor {
 /** Writes a tensor: version 1.0, '<f4' or '<i4', C order, the data at a multiple of 64 bytes. */
 export function writeNpy(tensor: AnyTensor): Uint8Array {
   const { shape, data } = tensor;
-  const descr = data instanceof Int32Array ? '<i4' : '<f4';
-  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${formatTuple(shape)}, }`;
-  const start = Math.ceil((10 + dict.length + 1) / 64) * 64;
+  const header = npyHeader(shape, data instanceof Int32Array ? 'i32' : 'f32');
+  const start = header.length;
   const out = new Uint8Array(start + data.length * 4);
+  out.set(header);
   const view = new DataView(out.buffer);
-  out.set(MAGIC);
-  out[6] = 1;
-  view.setUint16(8, start - 10, true);
-  out.set(new TextEncoder().encode(`${dict.padEnd(start - 11)}\n`), 10);
   for (let i = 0; i < data.length; i++) {
     if (data instanceof Int32Array) view.setInt32(start + i * 4, data[i], true);
     else view.setFloat32(start + i * 4, data[i], true);
   }
   return out;
+}
+
+/** What stands before the data of {@link writeNpy}, for arrays that are written in parts: little-endian numbers in C order follow. */
+export function npyHeader(shape: Shape, dtype: DType): Uint8Array {
+  const dict = `{'descr': '${dtype === 'i32' ? '<i4' : '<f4'}', 'fortran_order': False, 'shape': ${formatTuple(shape)}, }`;
+  const header = new Uint8Array(Math.ceil((10 + dict.length + 1) / 64) * 64);
+  header.set(MAGIC);
+  header[6] = 1;
+  new DataView(header.buffer).setUint16(8, header.length - 10, true);
+  header.set(new TextEncoder().encode(`${dict.padEnd(header.length - 11)}\n`), 10);
+  return header;
 }
 
 function formatTuple(shape: Shape): string {

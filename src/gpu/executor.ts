@@ -3,13 +3,14 @@
  * in `create`; a run allocates nothing on the device.
  */
 import { EngineError, InputError, LimitError } from '../errors.ts';
-import type { Plan, PlanTensor, Step } from '../plan.ts';
+import type { Plan, PlanTensor, Step, TensorRef } from '../plan.ts';
 import { formatShape, sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
 import { BufferUsage, MapMode } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
 import { bindSteps, type Dispatch } from './dispatch.ts';
 import { KernelCache, type Kernel } from './kernel.ts';
 import { createStorage, ParameterStore } from './store.ts';
+import { DeviceTensor } from './tensor.ts';
 
 /** What building and running has cost. Times are wall times in ms. */
 export interface ExecutorStats {
@@ -32,6 +33,9 @@ export interface ExecutorOptions {
   /** Workgroups in the first dimension before what exceeds them goes to the second. Default: as many as the device allows. */
   readonly foldAt?: number;
 }
+
+/** What a run takes: values from the host, or an f32 tensor that is on the device already. */
+export type RunInput = AnyTensor | DeviceTensor;
 
 /** A plan on a device, ready to run. */
 export class Executor {
@@ -191,7 +195,7 @@ export class Executor {
    * Runs the forward pass.
    * @param inputs every input the plan takes, by name, in the plan's shapes
    */
-  async forward(inputs: Readonly<Record<string, AnyTensor>>): Promise<void> {
+  async forward(inputs: Readonly<Record<string, RunInput>>): Promise<void> {
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
       await this.#submit('forward', this.#forward);
@@ -213,7 +217,7 @@ export class Executor {
   }
 
   /** Both passes in one submission, for a seed that does not depend on the scores. */
-  async run(inputs: Readonly<Record<string, AnyTensor>>, seed: Tensor): Promise<void> {
+  async run(inputs: Readonly<Record<string, RunInput>>, seed: Tensor): Promise<void> {
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
       this.#writeSeed(seed);
@@ -251,13 +255,7 @@ export class Executor {
   /** Reads a value of the forward pass, f32 or i32, in its own shape. */
   async read(name: string): Promise<AnyTensor> {
     const { plan } = this;
-    if (!plan.readable.includes(name)) {
-      throw new InputError(
-        `read: expected one of the values kept by the plan (${plan.readable.slice(0, 8).join(', ')}), got "${name}". Compile with keep: ["${name}"].`,
-      );
-    }
-    if (this.#state === 'ready') throw new InputError('read: expected a forward pass before it. Call forward() first.');
-    const ref = plan.values[name];
+    const ref = this.#readable(name);
     const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], 0, size(ref.shape)));
     return ref.dtype === 'i32' ? { shape: ref.shape, data: new Int32Array(bytes) } : { shape: ref.shape, data: new Float32Array(bytes) };
   }
@@ -272,15 +270,51 @@ export class Executor {
   /** Reads the signal that the last backward pass brought to a value: dS/dvalue under the rule. */
   async readGradient(name: string): Promise<Tensor> {
     const { plan } = this;
+    const ref = this.#gradient(name);
+    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], 0, size(ref.shape)));
+    return { shape: ref.shape, data: new Float32Array(bytes) };
+  }
+
+  /**
+   * An f32 value of the forward pass where it lies on the device, to be an input of another run or to be copied. It belongs to this executor:
+   * the next run writes over it.
+   * @throws InputError as {@link readTensor} does
+   */
+  deviceTensor(name: string): DeviceTensor {
+    const ref = this.#readable(name);
+    if (ref.dtype !== 'f32') throw new InputError(`device tensor: expected "${name}" to hold f32, got ${ref.dtype}. Use read().`);
+    return this.#view(ref);
+  }
+
+  /** What {@link readGradient} reads, where it lies on the device; see {@link deviceTensor}. */
+  deviceGradient(name: string): DeviceTensor {
+    return this.#view(this.#gradient(name));
+  }
+
+  #view({ id, shape }: TensorRef): DeviceTensor {
+    return new DeviceTensor(this.gpu, this.#buffer(id), shape);
+  }
+
+  #readable(name: string): TensorRef {
+    const { plan } = this;
+    if (!plan.readable.includes(name)) {
+      throw new InputError(
+        `read: expected one of the values kept by the plan (${plan.readable.slice(0, 8).join(', ')}), got "${name}". Compile with keep: ["${name}"].`,
+      );
+    }
+    if (this.#state === 'ready') throw new InputError('read: expected a forward pass before it. Call forward() first.');
+    return plan.values[name];
+  }
+
+  #gradient(name: string): TensorRef {
+    const { plan } = this;
     if (!Object.hasOwn(plan.gradients, name)) {
       throw new InputError(
         `gradient: expected one of ${Object.keys(plan.gradients).slice(0, 8).join(', ') || 'none'}, got "${name}". Compile with wrt or signals.`,
       );
     }
     if (this.#state !== 'backward') throw new InputError('gradient: expected a backward pass before it. Call backward() first.');
-    const ref = plan.gradients[name];
-    const bytes = await this.#exclusively(() => this.#download(plan.tensors[ref.id], 0, size(ref.shape)));
-    return { shape: ref.shape, data: new Float32Array(bytes) };
+    return plan.gradients[name];
   }
 
   /** The words that a plan's tensor binds beyond its own elements, by the tensor's id: no kernel may touch them. For checks. */
@@ -314,7 +348,7 @@ export class Executor {
     return copy;
   }
 
-  #writeInputs(inputs: Readonly<Record<string, AnyTensor>>): void {
+  #writeInputs(inputs: Readonly<Record<string, RunInput>>): void {
     const { plan } = this;
     for (const name of Object.keys(inputs)) {
       if (!plan.inputs.includes(name) && !plan.unusedInputs.includes(name))
@@ -329,8 +363,13 @@ export class Executor {
           `input "${name}": expected shape ${formatShape(shape)}, got ${formatShape(value.shape)}. Compile a plan for that shape.`,
         );
       }
-      checkData(`input "${name}"`, value, dtype === 'i32' ? Int32Array : Float32Array);
-      this.#write(plan.values[name].id, value);
+      if (value instanceof DeviceTensor) {
+        if (dtype === 'i32') throw new InputError(`input "${name}": expected i32, got f32 on the device. Give it from the host.`);
+        this.#view(plan.values[name]).copy(value);
+      } else {
+        checkData(`input "${name}"`, value, dtype === 'i32' ? Int32Array : Float32Array);
+        this.#write(plan.values[name].id, value);
+      }
     }
   }
 

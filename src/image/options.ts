@@ -15,6 +15,8 @@ export interface PreprocessOptions {
   readonly size?: string;
   readonly fit?: string;
   readonly resize?: string;
+  /** Row and column as `1,1`, or one number for both. */
+  readonly cut?: string;
   readonly channels?: string;
   /** A number, or a fraction as `1/255`. */
   readonly scale?: string;
@@ -28,7 +30,7 @@ export interface PreprocessOptions {
  * then the card; then the size of the model's input, fit crop, scale 1 and std 1. Which of RGB and BGR, and the mean, are never guessed.
  *
  * - A preset brings channels, scale, mean and std, and its fit where there is no card; size, fit and resize of a card stay.
- * - `--size` scales a card's resize with it. `--fit squash` drops it.
+ * - `--size` scales a card's resize with it. `--fit squash` drops it. A card's cut stays only where its size and resize stay.
  * - `--channels` in another order than the card's or preset's needs `--mean` and `--std` too, unless these are equal for all channels: they
  *   are listed in channel order, and turning them round silently would be right only for a card that was right before.
  *
@@ -70,13 +72,14 @@ export function resolvePreprocess(input: Shape, card: Preprocess | undefined, op
       size: [...size],
       fit,
       resize: options.resize === undefined ? inheritedResize(card, size, fit) : parseNumber(options.resize, '--resize'),
+      cut: options.cut === undefined ? inheritedCut(card, options, fit) : parseCut(options.cut),
       channels,
       scale: options.scale === undefined ? (base?.scale ?? 1) : parseNumber(options.scale, '--scale'),
       mean: list('mean', 0),
       std: list('std', 1),
     },
     (message) => {
-      throw new InputError(`preprocess: ${message} See the options --size, --fit, --channels, --scale, --mean, --std.`);
+      throw new InputError(`preprocess: ${message} See the options --size, --fit, --resize, --cut, --channels, --scale, --mean, --std.`);
     },
   );
   if (input[1] !== channelCount(spec.channels)) {
@@ -105,6 +108,12 @@ function parseSize(text: string): [number, number] {
   return [Number(match[1]), Number(match[2] ?? match[1])];
 }
 
+function parseCut(text: string): [number, number] {
+  const values = text.split(',').map((part) => parseNumber(part, '--cut'));
+  if (values.length > 2) throw new InputError(`--cut: expected row,column, got ${JSON.stringify(text)}. Write say --cut 1,1.`);
+  return [values[0], values.at(-1)!];
+}
+
 function parseNumber(text: string, option: string): number {
   const number = (part: string): number => (/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(part) ? Number(part) : NaN);
   const parts = text.split('/');
@@ -119,4 +128,9 @@ function parseNumber(text: string, option: string): number {
 function inheritedResize(card: Preprocess | undefined, size: readonly [number, number], fit: string): number | undefined {
   if (card?.resize === undefined || fit !== 'crop') return undefined;
   return Math.round((card.resize * Math.max(...size)) / Math.max(...card.size));
+}
+
+/** A card's cut is a place in its own resized picture. */
+function inheritedCut(card: Preprocess | undefined, { size, resize }: PreprocessOptions, fit: string): Preprocess['cut'] {
+  return size === undefined && resize === undefined && fit === 'crop' ? card?.cut : undefined;
 }

@@ -14,32 +14,68 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
+/** {@link Pixels} that come row by row, so that a large picture need never be there as a whole. */
+export interface PixelRows {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3 | 4;
+  /** `height` rows of `width * channels` bytes; each is read before the next is asked for. */
+  readonly rows: Iterable<Uint8Array>;
+}
+
+/** Text beside the pixels: keywords (1 to 79 characters of Latin-1) to values. */
+export type PngText = Readonly<Record<string, string>>;
+
 /**
- * A PNG file of the pixels. `text` maps keywords (1 to 79 characters of Latin-1) to values, one text chunk each: tEXt where the value is
- * Latin-1, else iTXt. The same pixels and text give the same bytes wherever the zlib is the same.
+ * A PNG file of the pixels. `text` maps keywords to values, one text chunk each: tEXt where the value is Latin-1, else iTXt. The same
+ * pixels and text give the same bytes wherever the zlib is the same.
  * @throws InputError if the number of bytes does not match the extents, or a keyword or value cannot be stored.
  */
-export async function encodePng({ width, height, data }: Pixels, text: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
-  if (![width, height].every((extent) => Number.isSafeInteger(extent) && extent > 0 && extent < 2 ** 31)) {
-    throw new InputError(`png: expected a width and a height of at least 1, got ${width} x ${height}. Give whole numbers of pixels.`);
-  }
+export async function encodePng({ width, height, data }: Pixels, text: PngText = {}): Promise<Uint8Array> {
+  checkExtents(width, height);
   const channels = data.length / (width * height);
   if (channels !== 3 && channels !== 4) {
     const expected = `${3 * width * height} bytes of RGB or ${4 * width * height} of RGBA`;
     throw new InputError(`png: expected ${expected} for ${width} x ${height} pixels, got ${data.length}. Give 3 or 4 bytes a pixel.`);
   }
+  const stride = width * channels;
+  const rows = function* (): Generator<Uint8Array> {
+    for (let r = 0; r < height; r++) yield data.subarray(r * stride, (r + 1) * stride);
+  };
+  const parts: Uint8Array[] = [];
+  for await (const part of encodePngRows({ width, height, channels, rows: rows() }, text)) parts.push(part);
+  return concatenate(parts);
+}
+
+/** {@link encodePng} in parts, for pictures that come in rows. */
+export async function* encodePngRows({ width, height, channels, rows }: PixelRows, text: PngText = {}): AsyncGenerator<Uint8Array> {
+  checkExtents(width, height);
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
   header.set([8, channels === 3 ? 2 : 6, 0, 0, 0], 8);
-  return concatenate([
-    SIGNATURE,
-    chunk('IHDR', header),
-    ...Object.entries(text).map(([keyword, value]) => textChunk(keyword, value)),
-    chunk('IDAT', await deflate(filtered(data, height, width * channels, channels))),
-    chunk('IEND', new Uint8Array(0)),
-  ]);
+  yield concatenate([SIGNATURE, chunk('IHDR', header), ...Object.entries(text).map(([keyword, value]) => textChunk(keyword, value))]);
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of deflated(filtered(rows, height, width * channels, channels))) {
+    waiting.push(part);
+    bytes += part.length;
+    if (bytes < IDAT_BYTES) continue;
+    yield chunk('IDAT', concatenate(waiting));
+    [waiting, bytes] = [[], 0];
+  }
+  if (bytes > 0) yield chunk('IDAT', concatenate(waiting));
+  yield chunk('IEND', new Uint8Array(0));
+}
+
+/** Compressed bytes gathered in one chunk. */
+const IDAT_BYTES = 2 ** 20;
+
+function checkExtents(width: number, height: number): void {
+  if (![width, height].every((extent) => Number.isSafeInteger(extent) && extent > 0 && extent < 2 ** 31)) {
+    throw new InputError(`png: expected a width and a height of at least 1, got ${width} x ${height}. Give whole numbers of pixels.`);
+  }
 }
 
 /**
@@ -129,30 +165,49 @@ function chunk(type: string, data: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Each row with the filter whose output, read as signed bytes, has the least sum of magnitudes; its number stands before the row. */
-function filtered(data: Uint8Array, height: number, stride: number, channels: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(height * (stride + 1));
+/**
+ * Each row with the filter whose output, read as signed bytes, has the least sum of magnitudes; its number stands before the row. Rows come
+ * in blocks, since a call for each would cost more than the work.
+ */
+function* filtered(rows: Iterable<Uint8Array>, height: number, stride: number, channels: number): Generator<Uint8Array<ArrayBuffer>> {
   const candidates = Array.from({ length: 5 }, () => new Uint8Array(stride));
-  for (let r = 0; r < height; r++) {
-    const row = r * stride;
+  const above = new Uint8Array(stride);
+  const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / (stride + 1)));
+  let block = new Uint8Array(Math.min(perBlock, height) * (stride + 1));
+  let filled = 0;
+  let r = 0;
+  for (const row of rows) {
+    if (row.length !== stride || r >= height) {
+      throw new InputError(`png: expected ${height} rows of ${stride} bytes, got one of ${row.length} as row ${r}.`);
+    }
     const sums = [0, 0, 0, 0, 0];
     for (let i = 0; i < stride; i++) {
-      const left = i < channels ? 0 : data[row + i - channels];
-      const up = r === 0 ? 0 : data[row - stride + i];
-      const corner = r === 0 || i < channels ? 0 : data[row - stride + i - channels];
+      const left = i < channels ? 0 : row[i - channels];
+      const up = above[i];
+      const corner = i < channels ? 0 : above[i - channels];
       const predictions = [0, left, up, (left + up) >> 1, paeth(left, up, corner)];
       for (let f = 0; f < 5; f++) {
-        const byte = (data[row + i] - predictions[f]) & 255;
+        const byte = (row[i] - predictions[f]) & 255;
         candidates[f][i] = byte;
         sums[f] += byte < 128 ? byte : 256 - byte;
       }
     }
     const best = sums.indexOf(Math.min(...sums));
-    out[r * (stride + 1)] = best;
-    out.set(candidates[best], r * (stride + 1) + 1);
+    block[filled] = best;
+    block.set(candidates[best], filled + 1);
+    above.set(row);
+    filled += stride + 1;
+    r++;
+    if (filled === block.length) {
+      yield block;
+      block = new Uint8Array(Math.min(perBlock, height - r) * (stride + 1));
+      filled = 0;
+    }
   }
-  return out;
+  if (r !== height) throw new InputError(`png: expected ${height} rows, got ${r}.`);
 }
+
+const BLOCK_BYTES = 2 ** 20;
 
 /** Whichever of left, up and corner is nearest to left + up - corner; ties go to the earlier one. */
 function paeth(left: number, up: number, corner: number): number {
@@ -164,9 +219,26 @@ function paeth(left: number, up: number, corner: number): number {
 }
 
 /** The zlib stream of the data. */
-async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+async function* deflated(blocks: Iterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
+  const { readable, writable } = new CompressionStream('deflate');
+  const writer = writable.getWriter();
+  const write = async (): Promise<void> => {
+    for (const block of blocks) {
+      await writer.ready;
+      // What fails here fails at the reader too, which tells.
+      writer.write(block).catch(() => {});
+    }
+    await writer.close();
+  };
+  const writing = write().catch((error: unknown) => writer.abort(error).then(() => Promise.reject(error)));
+  writing.catch(() => {});
+  const reader = readable.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    yield value;
+  }
+  await writing;
 }
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {

@@ -23,6 +23,8 @@ export interface Preprocess {
   readonly fit: Fit;
   /** With `crop`: the shorter side before the cut; 256/224 of the input's longer side unless given. */
   readonly resize?: number;
+  /** With `crop`: row and column of the resized picture where the cut begins; the middle unless given. */
+  readonly cut?: readonly [number, number];
   readonly channels: Channels;
   readonly scale: number;
   readonly mean: readonly number[];
@@ -30,7 +32,7 @@ export interface Preprocess {
 }
 
 /** The part of {@link Preprocess} that a training framework settles; size and cut belong to the model. */
-export type Preset = Omit<Preprocess, 'size' | 'resize'>;
+export type Preset = Omit<Preprocess, 'size' | 'resize' | 'cut'>;
 
 /**
  * `caffe`: BGR, 0..255 less the mean of ImageNet by channel; its networks were trained on squashed pictures.
@@ -89,8 +91,8 @@ const MIX: Readonly<Record<Channels, readonly (readonly number[])[]>> = {
  *
  * A picture that has the wanted size already is taken as it is: neither resized nor cut, its bytes exact. Otherwise it is resampled in f64
  * (see resize.ts) and not rounded to bytes. `crop` follows torchvision: the shorter side becomes `resize`, the longer one
- * floor(resize * longer / shorter), and the cut starts at (extent - size) / 2, halves rounded to even.
- * @throws InputError if the specification is not valid, or a resized picture is smaller than the cut.
+ * floor(resize * longer / shorter), and the cut starts at (extent - size) / 2, halves rounded to even, unless `cut` says where.
+ * @throws InputError if the specification is not valid, a resized picture is smaller than the cut, or the cut reaches beyond it.
  */
 export function preprocess(picture: Picture, spec: Preprocess): PreprocessedPicture {
   checkPicture(picture);
@@ -147,7 +149,7 @@ export function toPicture(input: Tensor, spec: Pick<Preprocess, 'channels' | 'sc
 }
 
 /**
- * Reads the specification from a model's card: an object with the fields of {@link Preprocess}, of which only `resize` may be absent.
+ * Reads the specification from a model's card: an object with the fields of {@link Preprocess}, of which `resize` and `cut` may be absent.
  * `where` names the card's file in messages.
  * @throws FormatError naming the field that is missing, unknown or wrong.
  */
@@ -156,11 +158,13 @@ export function parsePreprocess(json: unknown, where: string): Preprocess {
     throw new FormatError(`card: ${message} Mend preprocess in ${where}.`);
   };
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return fail(`expected an object, got ${show(json)}.`);
-  const fields = ['size', 'fit', 'resize', 'channels', 'scale', 'mean', 'std'];
+  const fields = ['size', 'fit', 'resize', 'cut', 'channels', 'scale', 'mean', 'std'];
   const unknown = Object.keys(json).filter((name) => !fields.includes(name));
   if (unknown.length > 0) fail(`expected the fields ${fields.join(', ')}, got the unknown field ${unknown.map(show).join(', ')}.`);
-  const missing = fields.filter((name) => name !== 'resize' && !Object.hasOwn(json, name));
-  if (missing.length > 0) fail(`expected the fields ${fields.join(', ')} (only resize may be absent), got no ${missing.join(', ')}.`);
+  const missing = fields.filter((name) => name !== 'resize' && name !== 'cut' && !Object.hasOwn(json, name));
+  if (missing.length > 0) {
+    fail(`expected the fields ${fields.join(', ')} (only resize and cut may be absent), got no ${missing.join(', ')}.`);
+  }
   return checkPreprocess(json as Record<string, unknown>, fail);
 }
 
@@ -171,7 +175,7 @@ const MAX_SIDE = 16_384;
 
 /** The checks behind {@link parsePreprocess} and {@link preprocess}: types, lengths, ranges, and that a cut fits. Returns a copy. */
 export function checkPreprocess(given: { readonly [K in keyof Preprocess]?: unknown }, fail: Fail): Preprocess {
-  const { size, fit, resize: side, channels, scale, mean, std } = given;
+  const { size, fit, resize: side, cut, channels, scale, mean, std } = given;
   const isSide = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_SIDE;
   if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide)) {
     fail(`expected size to be [height, width], whole numbers from 1 to ${MAX_SIDE}, got ${show(size)}.`);
@@ -183,6 +187,12 @@ export function checkPreprocess(given: { readonly [K in keyof Preprocess]?: unkn
     if (!isSide(side) || side < Math.min(height, width)) {
       const least = Math.min(height, width);
       fail(`expected resize to be a whole number from ${least} (the shorter side of size) to ${MAX_SIDE}, got ${show(side)}.`);
+    }
+  }
+  if (cut !== undefined) {
+    if (fit === 'squash') fail(`expected no cut with fit "squash", got ${show(cut)}.`);
+    if (!Array.isArray(cut) || cut.length !== 2 || !cut.every((start) => start === 0 || isSide(start))) {
+      fail(`expected cut to be [row, column], whole numbers from 0 to ${MAX_SIDE}, got ${show(cut)}.`);
     }
   }
   if (channels !== 'rgb' && channels !== 'bgr' && channels !== 'grey') {
@@ -201,6 +211,7 @@ export function checkPreprocess(given: { readonly [K in keyof Preprocess]?: unkn
     size: [height, width],
     fit,
     ...(side === undefined ? {} : { resize: side as number }),
+    ...(cut === undefined ? {} : { cut: [...(cut as [number, number])] as [number, number] }),
     channels,
     scale,
     mean: list('mean', mean, count === 1 ? 'number' : 'numbers', Number.isFinite),
@@ -220,7 +231,7 @@ function squash(picture: Picture, { size: [height, width] }: Preprocess): [Span,
   ];
 }
 
-function crop(picture: Picture, { size: [height, width], resize: given }: Preprocess): [Span, Span] {
+function crop(picture: Picture, { size: [height, width], resize: given, cut }: Preprocess): [Span, Span] {
   const side = given ?? Math.round((Math.max(height, width) * 256) / 224);
   const shorter = Math.min(picture.width, picture.height);
   const resized = (extent: number): number => (extent === shorter ? side : Math.floor((side * extent) / shorter));
@@ -231,8 +242,15 @@ function crop(picture: Picture, { size: [height, width], resize: given }: Prepro
         ` Raise resize to ${Math.max(height, width)}, or squash.`,
     );
   }
-  const span = (from: number, to: number, length: number): Span => ({ from, to, start: halfEven(to - length), length });
-  return [span(picture.width, toWidth, width), span(picture.height, toHeight, height)];
+  const [top, left] = cut ?? [halfEven(toHeight - height), halfEven(toWidth - width)];
+  if (top > toHeight - height || left > toWidth - width) {
+    throw new InputError(
+      `preprocess: expected a cut of ${height}x${width} inside the resized picture of ${toHeight}x${toWidth}, got one that begins at` +
+        ` ${top},${left}. Begin at most at ${toHeight - height},${toWidth - width}.`,
+    );
+  }
+  const span = (from: number, to: number, start: number, length: number): Span => ({ from, to, start, length });
+  return [span(picture.width, toWidth, left, width), span(picture.height, toHeight, top, height)];
 }
 
 /** n / 2, halves rounded to even. */

@@ -2,11 +2,14 @@
 import { avgpool2d } from './avgpool2d.ts';
 import { batchnorm } from './batchnorm.ts';
 import { add, mul } from './binary.ts';
+import { blur } from './blur.ts';
 import { clip } from './clip.ts';
 import { concat } from './concat.ts';
 import { conv2d } from './conv2d.ts';
 import { dropout } from './dropout.ts';
 import { globalavgpool, globalmaxpool } from './globalpool.ts';
+import { l2norm } from './l2norm.ts';
+import { limit } from './limit.ts';
 import { linear } from './linear.ts';
 import { crossentropy, nll } from './loss.ts';
 import { lrn } from './lrn.ts';
@@ -16,6 +19,7 @@ import type { Op } from './op.ts';
 import { pad } from './pad.ts';
 import { relu } from './relu.ts';
 import { flatten, identity, reshape } from './reshape.ts';
+import { roll } from './roll.ts';
 import { logsoftmax, softmax } from './softmax.ts';
 
 // The attribute type belongs to each op; the registry only hands an op what that op itself has parsed.
@@ -23,6 +27,7 @@ const all: readonly Op<any>[] = [
   add,
   avgpool2d,
   batchnorm,
+  blur,
   clip,
   concat,
   conv2d,
@@ -32,6 +37,8 @@ const all: readonly Op<any>[] = [
   globalavgpool,
   globalmaxpool,
   identity,
+  l2norm,
+  limit,
   linear,
   logsoftmax,
   lrn,
@@ -42,6 +49,7 @@ const all: readonly Op<any>[] = [
   pad,
   relu,
   reshape,
+  roll,
   softmax,
 ];
 

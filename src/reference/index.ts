@@ -4,6 +4,7 @@ import { add, clip, dropout, mul, relu } from './elementwise.ts';
 import { linear } from './linear.ts';
 import { momentum } from './momentum.ts';
 import { batchnorm, lrn } from './normalise.ts';
+import { blur, l2norm, limit, roll } from './picture.ts';
 import { avgpool2d, globalavgpool, globalmaxpool, maxpool2d } from './pool.ts';
 import { concat, flatten, identity, pad, reshape } from './shape.ts';
 import { crossentropy, logsoftmax, nll, softmax } from './softmax.ts';
@@ -14,6 +15,7 @@ export const REFERENCE: Readonly<Record<string, ReferenceOp<any>>> = {
   add,
   avgpool2d,
   batchnorm,
+  blur,
   clip,
   concat,
   conv2d,
@@ -23,6 +25,8 @@ export const REFERENCE: Readonly<Record<string, ReferenceOp<any>>> = {
   globalavgpool,
   globalmaxpool,
   identity,
+  l2norm,
+  limit,
   linear,
   logsoftmax,
   lrn,
@@ -33,5 +37,6 @@ export const REFERENCE: Readonly<Record<string, ReferenceOp<any>>> = {
   pad,
   relu,
   reshape,
+  roll,
   softmax,
 };

@@ -225,7 +225,25 @@ const PROBABILITIES: readonly OpCase[] = [
   { op: 'momentum', attrs: { mode: 'nesterov' }, inputs: [[], [], [5], [5], [5]], fill: [{ constant: 0.1 }, { classes: 1 }] },
 ];
 
-export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES];
+const PICTURES: readonly OpCase[] = [
+  { op: 'roll', inputs: [[2, 3, 7, 5], [2]], fill: ['normal', { labels: [3, -4] }], linearIn: [0], essential: true },
+  { op: 'roll', attrs: { inverse: true }, inputs: [[1, 2, 4, 6], [2]], fill: ['normal', { labels: [-9, 13] }], linearIn: [0] },
+  { op: 'roll', inputs: [[1, 1, 1, 1], [2]], fill: ['normal', { labels: [5, -5] }], linearIn: [0] },
+  one('blur', [2, 3, 7, 5], { sigma: 0.5 }, { linearIn: [0] }),
+  one('blur', [1, 2, 9, 13], { sigma: 1 }, { linearIn: [0], essential: true }),
+  one('blur', [1, 2, 3, 2], { sigma: 2.5 }, { linearIn: [0] }),
+  one('blur', [1, 1, 11, 5], { sigma: 15.75 }, { linearIn: [0] }),
+  one('blur', [1, 1, 1, 1], { sigma: 0.1 }, { linearIn: [0] }),
+  one('l2norm', [131, 3, 2], {}, { essential: true }),
+  one('l2norm', [2, 3, 29, 31]),
+  one('l2norm', [3, 2, 2], {}, { fill: [{ constant: 0 }], essential: true }),
+  one('l2norm', [2, 1], {}, { fill: [{ scale: 1e-3 }] }),
+  one('l2norm', [3, 17], {}, { fill: ['gaps'] }),
+  { op: 'limit', inputs: [[2, 3, 7, 5], [3], [3]], fill: ['normal', { scale: -0.3 }, 'positive'], essential: true },
+  { op: 'limit', inputs: [[1, 37], [37], [37]], fill: ['gaps', { constant: -0.5 }, { constant: 0.5 }], essential: true },
+];
+
+export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES, ...PICTURES];
 
 /** A case on one line: `conv2d 1x3x7x5 4x3x3x3 4 {"pad":[1,1,1,1]}`. */
 export function describeCase({ op, attrs, inputs, training, forwardOnly }: OpCase): string {

@@ -218,7 +218,7 @@ export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Pla
 
 /** How many outputs a case asks for: all that f32 and i32 outputs the op can make, but cross-entropy's log-probabilities. */
 function outputsOf(c: OpCase): number {
-  return (c.op === 'maxpool2d' && !c.forwardOnly) || c.op === 'momentum' ? 2 : 1;
+  return (c.op === 'maxpool2d' && !c.forwardOnly) || c.op === 'momentum' || c.op === 'l2norm' ? 2 : 1;
 }
 
 /**

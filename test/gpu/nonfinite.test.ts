@@ -43,7 +43,7 @@ for (const c of tried) {
         const inputs = new Map(specs.map(({ name }, j) => [name, make(c, j)]));
         const { data } = inputs.get(`x${k}`)!;
         data[data.length >> 1] = odd;
-        await runByLayers(gpu, graph, new Map(), inputs, { target: 'y', seed, wrt });
+        await runByLayers(gpu, graph, new Map(), inputs, wrt.length > 0 ? { target: 'y', seed, wrt } : undefined);
       }
     }
   });

@@ -134,6 +134,23 @@ test('preprocess: geometry of a crop follows torchvision', () => {
   close([preprocess(noise(259, 256, 7), { ...PRESETS.torchvision, size: [224, 224] }).geometry.x.offset], [18]);
 });
 
+test('preprocess: a cut begins where it is told to, and must fit', () => {
+  const picture = noise(227, 229, 7);
+  const at = (cut?: readonly [number, number]): ReturnType<typeof preprocess> =>
+    preprocess(picture, caffe([224, 224], { fit: 'crop', resize: 227, cut }));
+  const { input, geometry } = at([1, 2]);
+  close([geometry.y.scale, geometry.y.offset, geometry.x.scale, geometry.x.offset], [1, 1, 1, 2]);
+  assert.is(input.data[224 * 9 + 5], picture.data[3 * (227 * (9 + 1) + 5 + 2) + 2] - 104);
+  // Unless told, the middle: 3 / 2 and 5 / 2, both to the even 2.
+  assert.equal(at().geometry, at([2, 2]).geometry);
+  assert.not.throws(() => at([5, 3]));
+  assert.throws(
+    () => at([6, 0]),
+    /cut of 224x224 inside the resized picture of 229x227, got one that begins at 6,0\. Begin at most at 5,3\./,
+  );
+  assert.throws(() => at([0, 4]), /begins at 0,4/);
+});
+
 test('preprocess: a bright dot is found again through the geometry', () => {
   for (const fit of ['crop', 'squash'] as const) {
     const picture = { width: 300, height: 200, data: new Uint8Array(3 * 300 * 200) };
@@ -233,6 +250,7 @@ test('card: read strictly, and every wrong field is named', () => {
   const { resize: _, ...least } = card;
   assert.equal(parsePreprocess(card, 'm.json'), card);
   assert.equal(parsePreprocess(least, 'm.json'), least);
+  assert.equal(parsePreprocess({ ...card, cut: [0, 32] }, 'm.json'), { ...card, cut: [0, 32] });
   const wrong: [object | null | number, RegExp][] = [
     [null, /an object, got null/],
     [[], /an object, got \[\]/],
@@ -247,6 +265,10 @@ test('card: read strictly, and every wrong field is named', () => {
     [{ ...card, fit: 'pad' }, /fit .* got "pad"/],
     [{ ...card, resize: 100 }, /resize .* 224 .* got 100/],
     [{ ...card, fit: 'squash' }, /no resize with fit "squash"/],
+    [{ ...least, fit: 'squash', cut: [1, 1] }, /no cut with fit "squash", got \[1,1\]/],
+    [{ ...card, cut: [1] }, /cut to be \[row, column\], .* got \[1\]/],
+    [{ ...card, cut: [1, -1] }, /cut to be/],
+    [{ ...card, cut: 1 }, /cut to be/],
     [{ ...card, channels: 'RGB' }, /channels/],
     [{ ...card, scale: 0 }, /scale/],
     [{ ...card, scale: '1' }, /scale/],
@@ -275,6 +297,13 @@ test('options: laid over card and preset', () => {
   assert.equal(resolvePreprocess(shape, given, { size: '448' }), { ...given, size: [448, 448], resize: 512 });
   assert.equal(resolvePreprocess(shape, given, { size: '100x200', resize: '210' }), { ...given, size: [100, 200], resize: 210 });
   assert.equal(resolvePreprocess(shape, given, { fit: 'squash' }).resize, undefined);
+  assert.equal(resolvePreprocess(shape, given, { cut: '1,2' }), { ...given, cut: [1, 2] });
+  assert.equal(resolvePreprocess(shape, given, { cut: '1' }), { ...given, cut: [1, 1] });
+  // A card's cut is a place in its own resized picture.
+  const cut = { ...given, cut: [3, 4] as const };
+  assert.equal(resolvePreprocess(shape, cut, { preprocess: 'torchvision' }).cut, [3, 4]);
+  for (const other of [{ size: '448' }, { resize: '300' }, { fit: 'squash' }])
+    assert.is(resolvePreprocess(shape, cut, other).cut, undefined);
   assert.equal(resolvePreprocess(shape, given, { channels: 'bgr', mean: '1,2,3' }), { ...given, channels: 'bgr', mean: [1, 2, 3] });
   assert.equal(resolvePreprocess(shape, undefined, { channels: 'rgb', mean: '0.5', scale: '1/255', std: '.5', fit: 'squash' }), {
     size: [224, 224],
@@ -301,6 +330,10 @@ test('options: what is missing or wrong is named', () => {
     [shape, undefined, { preprocess: 'caffe', mean: '1,2' }, /mean to be 3 numbers/],
     [shape, undefined, { preprocess: 'caffe', mean: '1,,2' }, /--mean: expected a number/],
     [shape, undefined, { preprocess: 'caffe', fit: 'stretch' }, /fit/],
+    [shape, undefined, { preprocess: 'caffe', cut: '1,1' }, /no cut with fit "squash"/],
+    [shape, undefined, { preprocess: 'torchvision', cut: '1,2,3' }, /--cut: expected row,column, got "1,2,3"/],
+    [shape, undefined, { preprocess: 'torchvision', cut: '1,x' }, /--cut: expected a number/],
+    [shape, undefined, { preprocess: 'torchvision', cut: '-1,0' }, /cut to be/],
     [shape, undefined, { preprocess: 'caffe', channels: 'toString' }, /channels|mean/],
     [[1, 1, 28, 28], undefined, { preprocess: 'caffe' }, /shape 1x1x28x28, got bgr \(3\)/],
     [[1, 4, 28, 28], undefined, { preprocess: 'caffe' }, /Give a \.npy file/],

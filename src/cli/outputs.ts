@@ -1,0 +1,78 @@
+/** Several output files of one command: all of them or none. */
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { InputError } from '../errors.ts';
+
+/** An output as an option names it. */
+export interface OutputOption {
+  /** As typed, such as `--raw`. */
+  readonly option: string;
+  readonly file: string | undefined;
+  readonly extensions: readonly string[];
+}
+
+/**
+ * Refuses outputs that have no folder to go to, are of another kind, name one file twice, or would replace one of the inputs; before any
+ * work is done for them.
+ */
+export async function checkOutputs(outputs: readonly OutputOption[], inputs: readonly string[]): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const { option, file, extensions } of outputs) {
+    if (file === undefined) continue;
+    const whole = path.resolve(file);
+    if (inputs.some((input) => path.resolve(input) === whole)) {
+      throw new InputError(`${option}: expected a file of its own, got "${file}", which is read here.`);
+    }
+    if (taken.has(whole))
+      throw new InputError(`${option}: expected a file of its own, got "${file}", which ${taken.get(whole)} names too.`);
+    taken.set(whole, option);
+    if (!extensions.includes(path.extname(file).toLowerCase())) {
+      throw new InputError(`${option}: expected a file name ending in ${extensions.join(' or ')}, got "${file}".`);
+    }
+    const folder = path.dirname(whole);
+    const info = await stat(folder).catch(() => null);
+    if (!info?.isDirectory()) throw new InputError(`${option}: expected an existing folder, got "${folder}". Make it first.`);
+    if ((await stat(whole).catch(() => null))?.isDirectory()) {
+      throw new InputError(`${option}: expected a file, got the folder "${file}".`);
+    }
+  }
+}
+
+/** The bytes of a file, whole or in parts. */
+export type Content = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * Writes files beside their targets, and renames them when the last one is written: whatever fails before, nothing is left behind and what
+ * was there stays. Parts are written as they come, so that a file need not fit the memory.
+ */
+export async function writeTogether(files: readonly (readonly [file: string, content: Content])[]): Promise<void> {
+  const written: { beside: string; file: string }[] = [];
+  try {
+    for (const [file, content] of files) {
+      const beside = path.join(path.dirname(path.resolve(file)), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+      written.push({ beside, file });
+      const handle = await failing(file, () => open(beside, 'wx'));
+      try {
+        for await (const part of content instanceof Uint8Array ? [content] : content) await failing(file, () => handle.writeFile(part));
+        await failing(file, () => handle.sync());
+      } finally {
+        await handle.close();
+      }
+    }
+    for (const { beside, file } of written) await failing(file, () => rename(beside, file));
+  } catch (error) {
+    for (const { beside } of written) await rm(beside, { force: true });
+    throw error;
+  }
+}
+
+/** What fails while a content is made is told as it is; what fails while it is written, as the file's. */
+async function failing<T>(file: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new InputError(`output: expected to write "${file}", got ${code}. Check the folder, its rights and its space.`);
+  }
+}

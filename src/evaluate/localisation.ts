@@ -1,0 +1,213 @@
+/**
+ * Weakly supervised localisation: saliency maps made into boxes, and held against the true ones.
+ * @see Simonyan, Vedaldi, Zisserman 2013, section 3.2
+ */
+import { EngineError, InputError } from '../errors.ts';
+import { toPhoto } from '../image/project.ts';
+import type { Preprocess } from '../image/preprocess.ts';
+import { ranked, type InputGradient, type Network, type Target } from '../network.ts';
+import type { Rule } from '../rule.ts';
+import type { Box } from '../segment/box.ts';
+import { MAP_KINDS, type MapKind } from '../segment/presets.ts';
+import type { Tensor } from '../tensor.ts';
+import { fusedMaps, fusedQuestions, fusionLayers } from '../visualise/fused.ts';
+import { reduceChannels } from '../visualise/reduce.ts';
+import { scaleBox } from './annotation.ts';
+import { inBatches, type Batch, type Item, type LoadedItem } from './batches.ts';
+import { classRow, scoresOf } from './classification.ts';
+import { boxOf, needsMap, ownMap, type Method } from './methods.ts';
+import { round, roundBox, type Attempt, type BoxResult, type BoxRow, type MapName, type PointingResult } from './rows.ts';
+import { bestIou, distanceTo, IOU, peakOf } from './score.ts';
+
+/** Whose saliency is looked at: the true class's, the best one's, or that of each of the five best, of which one must be right. */
+export const CLASS_MODES = ['given', 'top1', 'top5'] as const;
+
+export type ClassMode = (typeof CLASS_MODES)[number];
+
+export interface LocalisationOptions {
+  readonly preprocess: Preprocess;
+  readonly classes: ClassMode;
+  readonly rules: readonly Rule[];
+  /** What the methods look at: `own`, what each is made for; or every method at each of these. */
+  readonly maps: 'own' | readonly MapKind[];
+  readonly methods: readonly Method[];
+  /** Of the pointing game: pixels of the picture as stored. */
+  readonly tolerance: number;
+}
+
+/** Maps on the input [N, H, W], one of each image, of the class that is tried on it. */
+interface Try {
+  readonly map: MapKind;
+  readonly rule: Rule;
+  readonly classes: readonly number[];
+  readonly maps: Tensor;
+}
+
+/** The answer to a batch: scores [N, K], and the maps of each kind and rule, those of one or five classes. */
+interface Answer {
+  readonly scores: Tensor;
+  readonly tries: readonly Try[];
+}
+
+/**
+ * Every method on every map, of every rule, of every image, in the order of the items.
+ *
+ * The map of a class is max_c |dS/dI_c| of its unnormalised score, or that fused with maps of layers (see fused.ts), laid back onto the
+ * picture as stored (zero where the input did not look). A box is right if its class is the true one and its intersection over union with any true box is at least 0.5. The pointing game
+ * is won if the map's first maximum lies within `tolerance` pixels of a true box. With `top5` five classes are tried and one must be right.
+ *
+ * The network's batch is how many images go through it at once; it changes no number.
+ * @throws InputError if an image has no boxes or a class that the network has not, or a picture cannot be had
+ * @throws EngineError if a gradient is not finite
+ */
+export async function* evaluateLocalisation(
+  network: Network,
+  items: readonly Item[],
+  options: LocalisationOptions,
+): AsyncGenerator<BoxRow> {
+  const bare = items.find(({ annotation }) => annotation.extent === null || annotation.boxes.length === 0);
+  if (bare) throw new InputError(`evaluate: expected a true box for every image, got none for "${bare.annotation.image}". Give its boxes.`);
+  const rules = options.methods.some(needsMap) ? options.rules : [];
+  const { maps } = options;
+  const kinds = maps === 'own' ? MAP_KINDS.filter((kind) => options.methods.some((method) => ownMap(method) === kind)) : maps;
+  yield* inBatches(
+    items,
+    network.inputShape,
+    options.preprocess,
+    (batch) => ask(network, batch, options.classes, rules, kinds),
+    (item, answer, n) => score(item, answer, n, kinds, options),
+  );
+}
+
+/** Gradients of a batch. One forward pass serves the five best classes of a rule, once the scores are known. */
+async function ask(
+  network: Network,
+  { items, x }: Batch,
+  mode: ClassMode,
+  rules: readonly Rule[],
+  kinds: readonly MapKind[],
+): Promise<Answer> {
+  const [batch] = x.shape;
+  const given = Array.from({ length: batch }, (_, n) => items[Math.min(n, items.length - 1)].annotation.class);
+  const fusion = kinds.includes('fused') ? fusionLayers(network.graph) : null;
+  let scores: Tensor | null = rules.length === 0 ? await network.scores(x) : null;
+  const answers: { readonly rule: Rule; readonly answer: readonly InputGradient[] }[] = [];
+  const put = async (rule: Rule, wanted: readonly Target[]): Promise<void> => {
+    const questions = wanted.map((target) => (fusion ? fusedQuestions({ target, rule }, fusion) : [{ target, rule }]));
+    const replies = await network.gradients(x, questions.flat());
+    for (const { length } of questions) answers.push({ rule, answer: replies.splice(0, length) });
+  };
+  for (const rule of rules) {
+    // Until the scores are known, so are not the five best classes: the best one comes first, and they with it.
+    const alone = scores === null || mode !== 'top5';
+    if (alone) {
+      await put(rule, [mode === 'given' ? given : 'top1']);
+      scores ??= answers[0].answer[0].scores!;
+    }
+    if (mode !== 'top5') continue;
+    const best = Array.from({ length: batch }, (_, n) => ranked(scoresOf(scores!, n)).slice(0, 5));
+    const ranks = [...best[0].keys()].slice(alone ? 1 : 0);
+    await put(
+      rule,
+      ranks.map((rank) => best.map((classes) => classes[rank])),
+    );
+  }
+  const tries = kinds.flatMap((map) =>
+    answers.map(({ rule, answer }): Try => {
+      const made = map === 'fused' ? fusedMaps(answer, fusion!) : reduceChannels(answer[0].gradient, 'max');
+      return { map, rule, classes: answer[0].targets!, maps: made };
+    }),
+  );
+  return { scores: scores!, tries };
+}
+
+function score(
+  item: LoadedItem,
+  { scores, tries }: Answer,
+  n: number,
+  kinds: readonly MapKind[],
+  { classes: mode, rules, maps: wanted, methods, tolerance }: LocalisationOptions,
+): BoxRow {
+  const { annotation, picture } = item;
+  const row = classRow(item, scores, n);
+  const truth = annotation.boxes.map((box) => scaleBox(box, annotation.extent!, [picture.height, picture.width]));
+  const results: BoxResult[] = [];
+  const pointing: PointingResult[] = [];
+
+  const add = (method: Method, name: MapName, boxes: readonly { class: number; box: Box | null }[]): void => {
+    const attempts = boxes.map(({ class: guess, box }) => ({ class: guess, box, iou: bestIou(box, truth) }));
+    results.push({
+      method: method.name,
+      ...name,
+      hit: attempts.some(({ class: guess, iou }) => guess === annotation.class && iou >= IOU),
+      attempts: attempts.map(({ class: guess, box, iou }): Attempt => ({ class: guess, box: box && roundBox(box), iou: round(iou, 6) })),
+    });
+  };
+
+  const point = (name: MapName, peaks: readonly { class: number; peak: { x: number; y: number } | null }[]): void => {
+    const attempts = peaks.map(({ class: guess, peak }) => ({ class: guess, peak, distance: peak && distanceTo(peak, truth) }));
+    pointing.push({
+      ...name,
+      hit: attempts.some(({ class: guess, distance }) => guess === annotation.class && distance !== null && distance <= tolerance),
+      attempts: attempts.map(({ class: guess, peak, distance }) => ({
+        class: guess,
+        at: peak && [peak.x, peak.y],
+        distance: distance === null ? null : round(distance, 3),
+      })),
+    });
+  };
+
+  for (const map of kinds) {
+    for (const rule of rules) {
+      const name = { map, rule };
+      const own = tries
+        .filter((one) => one.map === map && one.rule === rule)
+        .map(({ classes, maps }) => ({ class: classes[n], map: toPhoto(mapOf(maps, n, item, rule), item.geometry) }));
+      for (const method of methods) {
+        if (wanted === 'own' && ownMap(method) !== map) continue;
+        if (method.kind === 'pointing')
+          point(
+            name,
+            own.map((one) => ({ class: one.class, peak: peakOf(one.map) })),
+          );
+        else if (needsMap(method))
+          add(
+            method,
+            name,
+            own.map((one) => ({ class: one.class, box: boxOf(method, picture, one.map) })),
+          );
+      }
+    }
+  }
+  const tried = { given: [annotation.class], top1: row.top5.slice(0, 1), top5: row.top5 }[mode];
+  const none = { map: null, rule: null };
+  for (const method of methods) {
+    const middle = { x: (picture.width - 1) / 2, y: (picture.height - 1) / 2 };
+    if (method.kind === 'pointing')
+      point(
+        none,
+        tried.map((label) => ({ class: label, peak: middle })),
+      );
+    else if (!needsMap(method)) {
+      const box = boxOf(method, picture, null);
+      add(
+        method,
+        none,
+        tried.map((label) => ({ class: label, box })),
+      );
+    }
+  }
+  return { ...row, truth: truth.map(roundBox), results, pointing };
+}
+
+/** Map n of a batch, [H, W]. */
+function mapOf({ shape: [, height, width], data }: Tensor, n: number, { annotation }: LoadedItem, rule: Rule): Tensor {
+  const map = { shape: [height, width], data: data.subarray(n * height * width, (n + 1) * height * width) };
+  if (!map.data.every(Number.isFinite)) {
+    throw new EngineError(
+      `evaluate: expected finite gradients, got NaN or infinity under the rule ${rule} for "${annotation.image}".` +
+        ' Look for such values in the model.',
+    );
+  }
+  return map;
+}
