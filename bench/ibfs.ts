@@ -1,7 +1,7 @@
 /**
- * The rival of src/segment/maxflow.ts: incremental breadth-first search. Trees grow a whole level at a time; an orphan looks for a parent one
- * level nearer to its terminal, else moves to the least level that has a parent, else leaves the tree. Levels never fall, which bounds the work
- * by O(nodes^2 arcs); Boykov and Kolmogorov's trees have no such bound.
+ * The rival of src/segment/maxflow.ts: incremental breadth-first search. Trees grow a whole level at a time; an orphan looks for a parent
+ * one level nearer to its terminal, else moves to the least level that has a parent, else leaves the tree. Levels never fall, which bounds
+ * the work by O(nodes^2 arcs); Boykov and Kolmogorov's trees have no such bound.
  * @see Goldberg, Hed, Kaplan, Tarjan, Werneck 2011, Maximum Flows by Incremental Breadth-First Search
  */
 import type { FlowNetwork } from '../src/segment/flownetwork.ts';

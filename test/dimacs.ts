@@ -2,8 +2,8 @@
 import { flowNetwork, type FlowNetwork } from '../src/segment/flownetwork.ts';
 
 /**
- * The network of a problem: lines `p max NODES ARCS`, `n NODE s|t` and `a FROM TO CAPACITY`, nodes counted from 1. Source and sink keep a node
- * without arcs; what leads into the source or out of the sink carries nothing and is left out.
+ * The network of a problem: lines `p max NODES ARCS`, `n NODE s|t` and `a FROM TO CAPACITY`, nodes counted from 1. Source and sink keep a
+ * node without arcs; what leads into the source or out of the sink carries nothing and is left out.
  */
 export function readDimacs(text: string): FlowNetwork {
   const rows = text.split('\n').map((line) => line.trim().split(/\s+/));

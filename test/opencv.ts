@@ -36,7 +36,9 @@ const SURE_BACKGROUND = 0;
 const SURE_FOREGROUND = 1;
 const PROBABLE_BACKGROUND = 2;
 
-/** grabCut from seeds that are all hard, undecided pixels being probable background: the mask, and the models its last cut was made with. */
+/**
+ * grabCut from seeds that are all hard, undecided pixels being probable background: the mask, and the models its last cut was made with.
+ */
 export async function openCvGrabCut(
   { width, height, data }: Picture,
   seeds: Uint8Array,
@@ -45,7 +47,12 @@ export async function openCvGrabCut(
 ): Promise<{ readonly mask: Uint8Array; readonly foreground: Mixture; readonly background: Mixture }> {
   await open();
   const cv = module as unknown as OpenCv;
-  const [image, labels, bgd, fgd] = [new cv.Mat(height, width, cv.CV_8UC3), new cv.Mat(height, width, cv.CV_8UC1), new cv.Mat(), new cv.Mat()];
+  const [image, labels, bgd, fgd] = [
+    new cv.Mat(height, width, cv.CV_8UC3),
+    new cv.Mat(height, width, cv.CV_8UC1),
+    new cv.Mat(),
+    new cv.Mat(),
+  ];
   try {
     image.data.set(data);
     labels.data.set(seeds.map((s) => (s === FOREGROUND ? SURE_FOREGROUND : s === BACKGROUND ? SURE_BACKGROUND : PROBABLE_BACKGROUND)));

@@ -60,7 +60,10 @@ export function classModelCommand(): Command {
     .option('--trace <t.json>', 'every iteration: score, posterior, norm, objective')
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--preset <name>', `${presets.join(', ')}: where the options below come from`, 'paper')
-    .option('--score <kind>', 'what ascends: scores (unnormalised) or posterior')
+    .option(
+      '--score <kind>',
+      'what ascends: scores (unnormalised), or posterior, whose slope is nearly 0 at the start: add --normalise --step 100',
+    )
     .option('--lambda <l>', 'weight of ||I||^2, per squared level')
     .option('--step <s>', 'I = I + step * v, in squared levels per score; with --normalise the length of a step, in levels')
     .option('--iterations <n>', 'number of steps')

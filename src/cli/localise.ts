@@ -1,4 +1,6 @@
-/** `backlight localise`: where a photo holds an object of a class, cut out of it, from a classifier that was never told where anything is. */
+/**
+ * `backlight localise`: where a photo holds an object of a class, cut out of it, from a classifier that was never told where anything is.
+ */
 import path from 'node:path';
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
@@ -9,7 +11,7 @@ import { sheet, type Cell, type Row } from '../image/sheet.ts';
 import { className } from '../models/labels.ts';
 import { Network } from '../network.ts';
 import { RULES } from '../rule.ts';
-import { DEFAULT_PRESET, parsePreset, PRESET_NAMES } from '../segment/presets.ts';
+import { DEFAULT_PRESET, GRAPHCUT_PRESETS, parsePreset, PRESET_NAMES } from '../segment/presets.ts';
 import { VERSION } from '../version.ts';
 import { cutoutRows, framed, maskRows } from '../visualise/cutout.ts';
 import { atMost, localise, type Localisation } from '../visualise/localise.ts';
@@ -99,7 +101,10 @@ async function run(photo: string, args: Arguments): Promise<void> {
       }
       const files = outputFiles(named, picture, args, (one) => metadata(photo, args, spec, one));
       // The names of several classes' files are known only now.
-      await checkOutputs(files.map(({ option, file }) => ({ option, file, extensions: ['.png'] })), inputs);
+      await checkOutputs(
+        files.map(({ option, file }) => ({ option, file, extensions: ['.png'] })),
+        inputs,
+      );
       const drawn = args.overlay === undefined ? [] : [[args.overlay, await overlayFile(photo, args, named, picture, spec)] as const];
       await writeTogether([...files.map(({ file, content }) => [file, content] as const), ...drawn]);
       const report = {
@@ -138,9 +143,11 @@ function outputFiles(
     found.length === 1 ? file : `${file.slice(0, -path.extname(file).length)}.${k}${path.extname(file)}`;
   return found.flatMap((one) => {
     const files = [];
-    if (args.mask !== undefined) files.push({ option: '--mask', file: nameFor(args.mask, one), content: encodePngRows(maskRows(one, picture), text(one)) });
+    if (args.mask !== undefined)
+      files.push({ option: '--mask', file: nameFor(args.mask, one), content: encodePngRows(maskRows(one, picture), text(one)) });
     const cutout = args.cutout === undefined ? null : cutoutRows(one, picture);
-    if (args.cutout !== undefined && cutout === null) console.error(`warning: no cut-out of ${one.name} is written, since nothing was found.`);
+    if (args.cutout !== undefined && cutout === null)
+      console.error(`warning: no cut-out of ${one.name} is written, since nothing was found.`);
     if (cutout !== null) {
       const { x0, y0, x1, y1 } = cutout.crop;
       const content = encodePngRows(cutout, { ...text(one), Crop: [x0, y0, x1, y1].join(',') });
@@ -150,7 +157,13 @@ function outputFiles(
   });
 }
 
-async function overlayFile(photo: string, args: Arguments, found: readonly Named[], picture: Picture, spec: Preprocess): Promise<Uint8Array> {
+async function overlayFile(
+  photo: string,
+  args: Arguments,
+  found: readonly Named[],
+  picture: Picture,
+  spec: Preprocess,
+): Promise<Uint8Array> {
   if (found.length === 1) return encodePng(framed(found[0], picture, OVERLAY_PIXELS), metadata(photo, args, spec, found[0]));
   const cells: Cell[] = [
     { picture: atMost(picture, CELL_PIXELS), caption: `${path.basename(photo)}\n${picture.width} x ${picture.height} pixels` },
@@ -165,7 +178,10 @@ async function overlayFile(photo: string, args: Arguments, found: readonly Named
     footer: `${path.basename(args.model)}, rule ${rule}, ${args.views === '1' ? 'one view' : 'ten views averaged'}; GraphCut preset ${args.preset}.`,
     cell: [Math.max(160, ...cells.map((cell) => cell.picture.width)), Math.max(...cells.map((cell) => cell.picture.height))],
   });
-  return encodePng(drawn, { Title: `Objects in ${path.basename(photo)}`, Objects: found.map((one) => JSON.stringify(metadata(photo, args, spec, one))).join('\n') });
+  return encodePng(drawn, {
+    Title: `Objects in ${path.basename(photo)}`,
+    Objects: found.map((one) => JSON.stringify(metadata(photo, args, spec, one))).join('\n'),
+  });
 }
 
 function captionOf({ name, score, posterior, reason }: Named): string {
@@ -173,7 +189,12 @@ function captionOf({ name, score, posterior, reason }: Named): string {
 }
 
 /** What a picture's file says about how it was made. */
-function metadata(photo: string, args: Arguments, spec: Preprocess, { name, score, posterior, box, reason, cut }: Named): Record<string, string> {
+function metadata(
+  photo: string,
+  args: Arguments,
+  spec: Preprocess,
+  { name, score, posterior, box, reason, cut }: Named,
+): Record<string, string> {
   return {
     Title: `Object of ${name}`,
     Software: `backlight ${VERSION}`,
@@ -185,6 +206,7 @@ function metadata(photo: string, args: Arguments, spec: Preprocess, { name, scor
     Rule: [args.rule, ...args.ruleAt].join(', '),
     Views: args.views,
     Preset: args.preset,
+    Map: GRAPHCUT_PRESETS[parsePreset(args.preset)].map,
     Seed: args.seed,
     Preprocess: JSON.stringify(spec),
     Box: box === null ? `none: ${reason}` : [box.x0, box.y0, box.x1, box.y1].join(','),
@@ -192,7 +214,10 @@ function metadata(photo: string, args: Arguments, spec: Preprocess, { name, scor
   };
 }
 
-function objectReport({ class: k, score, posterior, box, reason, cut, extents, saliency }: Named, labels: readonly string[] | undefined): Record<string, unknown> {
+function objectReport(
+  { class: k, score, posterior, box, reason, cut, extents, saliency }: Named,
+  labels: readonly string[] | undefined,
+): Record<string, unknown> {
   return {
     class: k,
     name: labels?.[k] === undefined ? undefined : className(labels, k),

@@ -39,8 +39,8 @@ export function maskBox(mask: Uint8Array, width: number, height: number): Box | 
 }
 
 /**
- * The smallest box, edge by edge, that leaves at most (1 - mass) / 2 of the non-zero pixels beyond each of its four edges; null for an empty
- * mask. With mass 1 it is {@link maskBox}; a little less takes off the thin limbs that a largest component often has.
+ * The smallest box, edge by edge, that leaves at most (1 - mass) / 2 of the non-zero pixels beyond each of its four edges; null for an
+ * empty mask. With mass 1 it is {@link maskBox}; a little less takes off the thin limbs that a largest component often has.
  * @param mass share of the pixels, above 0 and at most 1, that either axis keeps
  * @throws InputError if the mask's length is not width * height, or the mass is out of range
  */

@@ -77,8 +77,8 @@ const ROUNDS = 10;
 const TRIALS = 3;
 
 /**
- * k-means from a k-means++ start: each centre is a sample drawn with a chance in proportion to its squared distance from the centres so far,
- * the best of three draws; then ten rounds of means and nearest centres.
+ * k-means from a k-means++ start: each centre is a sample drawn with a chance in proportion to its squared distance from the centres so
+ * far, the best of three draws; then ten rounds of means and nearest centres.
  * @param random uniform in [0, 1)
  * @returns a label below `count` for each sample
  * @see Arthur, Vassilvitskii 2007, k-means++: The Advantages of Careful Seeding
@@ -115,7 +115,13 @@ export function kMeans({ colours, at, weights }: Samples, count: number, random:
   return labels;
 }
 
-function start(colours: Float64Array, at: Int32Array, weights: Float64Array | undefined, count: number, random: () => number): Float64Array[] {
+function start(
+  colours: Float64Array,
+  at: Int32Array,
+  weights: Float64Array | undefined,
+  count: number,
+  random: () => number,
+): Float64Array[] {
   const n = at.length;
   const centre = (j: number): Float64Array => colours.slice(3 * at[j], 3 * at[j] + 3);
   // Squared distance to the nearest centre; before the first there is none, and samples are drawn by weight alone.

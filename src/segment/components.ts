@@ -64,7 +64,12 @@ export function largestComponent(
 
 /** The mask [height, width] with its holes of at most `most` pixels filled: parts outside it that nothing joins to the border, by sides. */
 export function fillHoles(mask: Uint8Array, width: number, height: number, most: number): Uint8Array {
-  const { labels, sizes } = components(mask.map((side) => (side === 0 ? 1 : 0)), width, height, 4);
+  const { labels, sizes } = components(
+    mask.map((side) => (side === 0 ? 1 : 0)),
+    width,
+    height,
+    4,
+  );
   const open = new Set<number>([0]);
   for (let x = 0; x < width; x++) open.add(labels[x]).add(labels[(height - 1) * width + x]);
   for (let y = 0; y < height; y++) open.add(labels[y * width]).add(labels[(y + 1) * width - 1]);

@@ -15,8 +15,8 @@ export interface Contrast {
 }
 
 /**
- * weight * exp(-sharpness * d / mean d) / distance for all neighbours, with d = |c_i - c_j|^2 and its mean over all of them. A picture of one
- * colour has all weights at their most.
+ * weight * exp(-sharpness * d / mean d) / distance for all neighbours, with d = |c_i - c_j|^2 and its mean over all of them. A picture of
+ * one colour has all weights at their most.
  * @param colours [height * width, 3]
  */
 export function contrast(colours: Float64Array, width: number, height: number, pairwise: GraphCutOptions['pairwise']): Contrast {
@@ -46,8 +46,8 @@ const UNIFORM = -3 * Math.log(255);
 /**
  * The log odds that colours give to object over background, [n]: log L_f / L_b, L = uniform / 255^3 + (1 - uniform) p(c).
  *
- * With equal chances beforehand the posterior of object is L_f / (L_f + L_b). Costs of -log posterior, or of -log likelihood, differ between
- * the two sides by these log odds alone, and a cut depends on nothing else.
+ * With equal chances beforehand the posterior of object is L_f / (L_f + L_b). Costs of -log posterior, or of -log likelihood, differ
+ * between the two sides by these log odds alone, and a cut depends on nothing else.
  */
 export function colourOdds(colours: Float64Array, foreground: Mixture, background: Mixture, uniform: number): Float64Array {
   const logLikelihoods = (mixture: Mixture): Float64Array => {
@@ -71,7 +71,12 @@ export function colourOdds(colours: Float64Array, foreground: Mixture, backgroun
  * pay `strength` for the other side and nothing for their own; everything times `scale`, rounded.
  * @param clamps of seeds.ts, or null
  */
-export function cutNetwork(odds: Float64Array, clamps: Uint8Array | null, { from, to, weights }: Contrast, options: GraphCutOptions): FlowNetwork {
+export function cutNetwork(
+  odds: Float64Array,
+  clamps: Uint8Array | null,
+  { from, to, weights }: Contrast,
+  options: GraphCutOptions,
+): FlowNetwork {
   const { cap, scale } = options;
   const strength = Math.round(scale * (options.clamps?.strength ?? 0));
   const n = odds.length;

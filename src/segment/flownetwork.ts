@@ -102,7 +102,11 @@ export function forwardNeighbours(connectivity: Connectivity): readonly (readonl
 }
 
 /** The pairs of neighbouring pixels of a grid, pixel i = y * width + x: all neighbours of one direction after those of another. */
-export function gridEdges(width: number, height: number, connectivity: Connectivity): { readonly from: Int32Array; readonly to: Int32Array } {
+export function gridEdges(
+  width: number,
+  height: number,
+  connectivity: Connectivity,
+): { readonly from: Int32Array; readonly to: Int32Array } {
   const directions = forwardNeighbours(connectivity);
   const count = directions.reduce((sum, [dx, dy]) => sum + (width - Math.abs(dx)) * (height - dy), 0);
   const [from, to] = [new Int32Array(count), new Int32Array(count)];

@@ -1,6 +1,6 @@
 /**
- * Gaussian mixtures of colours, full covariance, in f64: p(c) = sum_k weight_k N(c; mean_k, covariance_k), with colours [R, G, B] in 0..255.
- * How samples are first split into components stands in clusters.ts.
+ * Gaussian mixtures of colours, full covariance, in f64: p(c) = sum_k weight_k N(c; mean_k, covariance_k), with colours [R, G, B] in
+ * 0..255. How samples are first split into components stands in clusters.ts.
  */
 import { binarySplit, kMeans, type Samples } from './clusters.ts';
 import { determinant, inverse, plusDiagonal, reciprocalCondition, type Symmetric } from './symmetric.ts';
@@ -93,7 +93,13 @@ export function logDensities(mixture: Mixture, colours: Float64Array): Float64Ar
 }
 
 /** One component for each label that has samples enough. */
-function fromLabels({ colours, at, weights }: Samples, labels: Uint8Array, count: number, fewest: number, regularise: Regularise): Mixture | null {
+function fromLabels(
+  { colours, at, weights }: Samples,
+  labels: Uint8Array,
+  count: number,
+  fewest: number,
+  regularise: Regularise,
+): Mixture | null {
   const moments = Array.from({ length: count }, () => new Moments());
   for (let j = 0; j < at.length; j++) moments[labels[j]].addFirst(colours, 3 * at[j], weights ? weights[j] : 1);
   for (let j = 0; j < at.length; j++) moments[labels[j]].addSecond(colours, 3 * at[j], weights ? weights[j] : 1);

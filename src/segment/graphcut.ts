@@ -1,6 +1,6 @@
 /**
- * From a saliency map to an object: colour models fitted to the map's highest and lowest pixels, one exact minimum cut or several, the largest
- * connected component, its box.
+ * From a saliency map to an object: colour models fitted to the map's highest and lowest pixels, one exact minimum cut or several, the
+ * largest connected component, its box.
  * @see Simonyan, Vedaldi, Zisserman 2013, section 3.2
  */
 import { InputError } from '../errors.ts';
@@ -41,7 +41,8 @@ export interface GraphCut {
  * Segments the object that a saliency map points at.
  * @param saliency magnitudes [H, W] of the picture's own extents; 0 where the network did not look
  * @param preset a recipe by name, or one of one's own
- * @returns mask, component and box; without a box where the map is all zero or not finite, tells no pixels apart, or the cut leaves no object
+ * @returns mask, component and box; without a box where the map is all zero or not finite, tells no pixels apart, or the cut leaves no
+ *   object
  * @throws InputError if extents differ, a value is negative, or an option is out of range
  */
 export function graphCut(
@@ -65,7 +66,8 @@ export function graphCut(
     size,
   });
   if (!saliency.data.every(Number.isFinite)) return nothing('the saliency map is not finite');
-  if (saliency.data.some((m) => m < 0)) throw new InputError('graphcut: expected a map of magnitudes, got negative values. Reduce without a sign.');
+  if (saliency.data.some((m) => m < 0))
+    throw new InputError('graphcut: expected a map of magnitudes, got negative values. Reduce without a sign.');
   if (saliency.data.every((m) => m === 0)) return nothing('the saliency map is zero everywhere');
   if (prior && !prior.data.every(Number.isFinite)) return nothing('the prior is not finite');
 
@@ -83,8 +85,7 @@ export function graphCut(
   const touching = options.component.seeded ? seeds.map((seedOf) => (seedOf === FOREGROUND ? 1 : 0)) : undefined;
   const mask = bringBack(last.source, size, given);
   const component = bringBack(largestComponent(last.source, width, height, options.component.connectivity, touching), size, given);
-  const box =
-    options.box === 'extent' ? maskBox(component, given[1], given[0]) : massBox(component, given[1], given[0], options.box.mass);
+  const box = options.box === 'extent' ? maskBox(component, given[1], given[0]) : massBox(component, given[1], given[0], options.box.mass);
   return {
     mask,
     component,

@@ -55,8 +55,8 @@ export function ranks(map: Float64Array): Float64Array {
 const LOUDEST = 3;
 
 /**
- * log(M / level) of each value, at most 3 either way, with level = centre * sqrt(mean M * q99 M), mean and 99 % quantile over the values above
- * zero. A map that is zero everywhere says nothing: all 0.
+ * log(M / level) of each value, at most 3 either way, with level = centre * sqrt(mean M * q99 M), mean and 99 % quantile over the values
+ * above zero. A map that is zero everywhere says nothing: all 0.
  */
 export function levelRatios(map: Float64Array, centre: number): Float64Array {
   const seen = map.filter((m) => m > 0).sort();

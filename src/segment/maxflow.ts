@@ -1,11 +1,11 @@
 /**
  * Maximum flow and minimum cut on integer capacities, exact and with a certificate.
  *
- * The algorithm is Boykov and Kolmogorov's: one tree of residual arcs grows from the source, another from the sink; where they meet, flow is
- * pushed along the path; nodes whose arc to their parent was saturated are adopted by another neighbour of their tree, or leave it. The trees
- * are kept between paths. A node's distance from its terminal is known with the time when it was last checked, which makes an answer found once
- * serve all that ask in the same adoption, and lets near parents win. Trees that grow by levels instead (IBFS) were tried and were slower
- * on every picture; see bench/maxflow.ts.
+ * The algorithm is Boykov and Kolmogorov's: one tree of residual arcs grows from the source, another from the sink; where they meet, flow
+ * is pushed along the path; nodes whose arc to their parent was saturated are adopted by another neighbour of their tree, or leave it. The
+ * trees are kept between paths. A node's distance from its terminal is known with the time when it was last checked, which makes an answer
+ * found once serve all that ask in the same adoption, and lets near parents win. Trees that grow by levels instead (IBFS) were tried and
+ * were slower on every picture; see bench/maxflow.ts.
  * @see Boykov, Kolmogorov 2004, An Experimental Comparison of Min-Cut/Max-Flow Algorithms for Energy Minimization in Vision
  */
 import { EngineError } from '../errors.ts';

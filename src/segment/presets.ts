@@ -33,8 +33,8 @@ export interface GraphCutOptions {
   readonly undecided: 'neither' | 'foreground' | 'background';
   /**
    * In place of seeds, every pixel feeds both colour models. By rank: the object's with the weight r^foreground, the background's with
-   * (1 - r)^background, r being the rank of its saliency in (0, 1). By evidence: sigmoid(slope (e - margin)) and sigmoid(-slope (e + margin)),
-   * e being its log ratio to the level of `prior`.
+   * (1 - r)^background, r being the rank of its saliency in (0, 1). By evidence: sigmoid(slope (e - margin)) and sigmoid(-slope (e +
+   * margin)), e being its log ratio to the level of `prior`.
    */
   readonly soft: Quantiles | { readonly slope: number; readonly margin: number } | null;
   /** Of either side's colours; null: colours count only in the pairwise term. */
@@ -65,9 +65,9 @@ export interface GraphCutOptions {
 }
 
 /**
- * As run in the authors' lab: Gulshan's implementation of Boykov and Jolly's interactive segmentation, its user's strokes drawn by quantiles.
- * Quantiles, mixtures, likelihood, contrast and scale are those of its options file and of the lab's published script; cap and clamp strength
- * those of a later program on the same code, which the original may not have had. The lab's resizing was bicubic.
+ * As run in the authors' lab: Gulshan's implementation of Boykov and Jolly's interactive segmentation, its user's strokes drawn by
+ * quantiles. Quantiles, mixtures, likelihood, contrast and scale are those of its options file and of the lab's published script; cap and
+ * clamp strength those of a later program on the same code, which the original may not have had. The lab's resizing was bicubic.
  * @see Boykov, Jolly 2001, Interactive Graph Cuts for Optimal Boundary & Region Segmentation of Objects in N-D Images
  */
 const BOYKOV_JOLLY: GraphCutOptions = {
@@ -124,8 +124,8 @@ const GRABCUT: GraphCutOptions = {
 };
 
 /**
- * Our own, and the default: the fused map is not only where the colours come from but speaks in the unary term itself, six times as loud as the
- * colours; every pixel feeds both mixtures by what the map says of it; the box leaves out the outermost pixels of the component.
+ * Our own, and the default: the fused map is not only where the colours come from but speaks in the unary term itself, six times as loud as
+ * the colours; every pixel feeds both mixtures by what the map says of it; the box leaves out the outermost pixels of the component.
  *
  * Its numbers were settled on 150 validation images of ILSVRC2012 and held against 150 others: bench/LOCALISATION.md.
  */
@@ -149,7 +149,10 @@ const BACKLIGHT: GraphCutOptions = {
   box: { mass: 0.97 },
 };
 
-export const GRAPHCUT_PRESETS = { backlight: BACKLIGHT, 'boykov-jolly': BOYKOV_JOLLY, grabcut: GRABCUT } as const satisfies Record<string, GraphCutOptions>;
+export const GRAPHCUT_PRESETS = { backlight: BACKLIGHT, 'boykov-jolly': BOYKOV_JOLLY, grabcut: GRABCUT } as const satisfies Record<
+  string,
+  GraphCutOptions
+>;
 
 export type PresetName = keyof typeof GRAPHCUT_PRESETS;
 
@@ -202,7 +205,8 @@ export function graphCutOptions(preset: PresetName | GraphCutOptions): GraphCutO
     prior,
   );
   expect(from0(pairwise.weight) && from0(pairwise.sharpness), 'pairwise', 'a weight and a sharpness from 0', pairwise);
-  for (const { connectivity } of [pairwise, component]) expect(connectivity === 4 || connectivity === 8, 'connectivity', '4 or 8', connectivity);
+  for (const { connectivity } of [pairwise, component])
+    expect(connectivity === 4 || connectivity === 8, 'connectivity', '4 or 8', connectivity);
   expect(options.scale > 0 && Number.isFinite(options.scale), 'scale', 'a number above 0', options.scale);
   expect(whole(options.iterations, 1), 'iterations', 'a whole number from 1', options.iterations);
   expect(box === 'extent' || (box.mass > 0 && box.mass <= 1), 'box', '"extent" or a mass above 0 and at most 1', box);

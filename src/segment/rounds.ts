@@ -73,7 +73,9 @@ function both(foreground: Mixture | null, background: Mixture | null): Models | 
   return foreground && background && { foreground, background };
 }
 
-/** What a pixel's saliency says by itself: its rank in (0, 1), or the log of its ratio to the level; null if the options ask for neither. */
+/**
+ * What a pixel's saliency says by itself: its rank in (0, 1), or the log of its ratio to the level; null if the options ask for neither.
+ */
 function evidenceOf(map: Float64Array, { prior, soft }: GraphCutOptions): Float64Array | null {
   if (prior?.shape === 'level') return levelRatios(map, prior.centre);
   return prior || soft ? ranks(map) : null;

@@ -16,19 +16,23 @@ export interface Quantiles {
  * ties these are the floor(background n) lowest and the n - floor(foreground n) highest of its n pixels.
  *
  * Pixels of equal value share one fate, and maps have large areas of equal value: 0, where the network did not look. If the lower quantile
- * lies in such an area, all of it is background. Object must lie above the lower quantile and above 0 whatever the quantiles say, so that an
- * area of zeros that reaches beyond the upper quantile leaves fewer object pixels than asked for, and not a picture full of them.
+ * lies in such an area, all of it is background. Object must lie above the lower quantile and above 0 whatever the quantiles say, so that
+ * an area of zeros that reaches beyond the upper quantile leaves fewer object pixels than asked for, and not a picture full of them.
  * @returns {@link UNDECIDED}, {@link FOREGROUND} or {@link BACKGROUND} for each pixel; there may be no object at all
  */
 export function softSeeds(map: Float64Array, quantiles: Quantiles): Uint8Array {
   const { low, high } = levels(map, quantiles);
-  return seedsOf(map, (m) => m >= high && m > low && m > 0, (m) => m <= low);
+  return seedsOf(
+    map,
+    (m) => m >= high && m > low && m > 0,
+    (m) => m <= low,
+  );
 }
 
 /**
  * Clamps by quantile: as {@link softSeeds}, but where ties would make either share more than twice what was asked for, the tied pixels are
- * left out. What the map does not tell apart is no ground for certainty: an area of zeros is not nailed down as background by the lowest half
- * per cent.
+ * left out. What the map does not tell apart is no ground for certainty: an area of zeros is not nailed down as background by the lowest
+ * half per cent.
  */
 export function hardSeeds(map: Float64Array, quantiles: Quantiles): Uint8Array {
   const { low, high } = levels(map, quantiles);

@@ -1,6 +1,7 @@
 /**
  * Boxes from thresholded saliency maps: the extent of the pixels that a threshold keeps.
- * @see Fong & Vedaldi 2017, Interpretable Explanations of Black Boxes by Meaningful Perturbation, section 5.4 (the three kinds of threshold)
+ * @see Fong & Vedaldi 2017, Interpretable Explanations of Black Boxes by Meaningful Perturbation, section 5.4 (the three kinds of
+ *   threshold)
  */
 import { InputError } from '../errors.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
@@ -58,8 +59,8 @@ export function thresholdLevel({ shape, data }: Tensor, { method, alpha }: Thres
 }
 
 /**
- * The extent of the pixels of a saliency map that a threshold keeps, in pixels of the map; null where nothing is kept: a map that is all zero
- * or not finite, or whose maximum does not reach the level.
+ * The extent of the pixels of a saliency map that a threshold keeps, in pixels of the map; null where nothing is kept: a map that is all
+ * zero or not finite, or whose maximum does not reach the level.
  * @param map magnitudes [H, W]
  * @throws InputError as {@link thresholdLevel}
  */
@@ -67,5 +68,9 @@ export function thresholdBox(map: Tensor, threshold: Threshold): Box | null {
   const level = thresholdLevel(map, threshold);
   if (level === null) return null;
   const [height, width] = map.shape;
-  return maskBox(Uint8Array.from(map.data, (m) => (m >= level ? 1 : 0)), width, height);
+  return maskBox(
+    Uint8Array.from(map.data, (m) => (m >= level ? 1 : 0)),
+    width,
+    height,
+  );
 }

@@ -12,7 +12,10 @@ export type PixelSpec = Pick<Preprocess, 'channels' | 'scale' | 'mean' | 'std'>;
  * network that takes 0..255 to one that takes normalised pixels; {@link levelsPerUnit} is the exchange rate.
  */
 export interface ClassModelRecipe {
-  /** What ascends: the unnormalised score S_c, or the posterior P_c itself (not its logarithm). */
+  /**
+   * What ascends: the unnormalised score S_c, or the posterior P_c itself (not its logarithm). As dP_c is at most P_c (1 - P_c) times the
+   * slopes of scores, it is nearly flat at the zero image; `normalise` gets it going.
+   */
   readonly score: Exclude<ScoreKind, 'logodds'>;
   /** Weight of ||I||_2^2 in the objective, in score per squared level. */
   readonly lambda: number;

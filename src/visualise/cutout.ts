@@ -21,7 +21,8 @@ const SOFTENING = 0.8;
  */
 export function* alphaRows({ cut, extents }: Localisation, { width, height }: Picture, holes = 0): Generator<Uint8Array> {
   const [rows, columns] = cut.size;
-  const given = holes === 0 ? cut.component : fillHoles(cut.component, extents[1], extents[0], (holes * extents[0] * extents[1]) / (rows * columns));
+  const given =
+    holes === 0 ? cut.component : fillHoles(cut.component, extents[1], extents[0], (holes * extents[0] * extents[1]) / (rows * columns));
   const component = resampleMap(given, extents, cut.size);
   const soft = gaussian({ shape: cut.size, data: Float32Array.from(component) }, SOFTENING).data;
   const x = taps({ from: columns, to: width, start: 0, length: width });
@@ -38,7 +39,8 @@ export function* alphaRows({ cut, extents }: Localisation, { width, height }: Pi
   const row = new Uint8Array(width);
   for (let p = 0; p < height; p++) {
     sum.fill(0);
-    for (let k = y.at[p], i = y.first[p] * width; k < y.at[p + 1]; k++) for (let o = 0; o < width; o++, i++) sum[o] += y.values[k] * across[i];
+    for (let k = y.at[p], i = y.first[p] * width; k < y.at[p + 1]; k++)
+      for (let o = 0; o < width; o++, i++) sum[o] += y.values[k] * across[i];
     for (let o = 0; o < width; o++) row[o] = Math.round(255 * Math.min(1, Math.max(0, (sum[o] - 0.5) * steepness + 0.5)));
     yield row;
   }
@@ -68,7 +70,12 @@ export function cutoutRows(found: Localisation, photo: Picture): (PixelRows & { 
   const extent = maskBox(found.cut.component, columns, rows);
   if (extent === null) return null;
   const [fx, fy] = [photo.width / columns, photo.height / rows];
-  const crop = { x0: Math.floor(extent.x0 * fx), y0: Math.floor(extent.y0 * fy), x1: Math.ceil(extent.x1 * fx), y1: Math.ceil(extent.y1 * fy) };
+  const crop = {
+    x0: Math.floor(extent.x0 * fx),
+    y0: Math.floor(extent.y0 * fy),
+    x1: Math.ceil(extent.x1 * fx),
+    y1: Math.ceil(extent.y1 * fy),
+  };
   const width = crop.x1 - crop.x0;
   const area = found.cut.component.reduce((sum, side) => sum + side, 0) / found.cut.component.length;
   const holes = HOLE * area * found.cut.size[0] * found.cut.size[1];
@@ -95,7 +102,9 @@ export function cutoutRows(found: Localisation, photo: Picture): (PixelRows & { 
 const CONTOUR: Rgb = [255, 255, 255];
 const FRAME: Rgb = [255, 64, 32];
 
-/** The photo, shrunk to at most `pixels` pixels, with the object in its colours, the rest dimmed, its contour in white and its box in red. */
+/**
+ * The photo, shrunk to at most `pixels` pixels, with the object in its colours, the rest dimmed, its contour in white and its box in red.
+ */
 export function framed(found: Localisation, photo: Picture, pixels: number): Picture {
   const small = atMost(photo, pixels);
   if (found.box === null) return dimOutside(small, new Uint8Array(small.width * small.height));

@@ -49,21 +49,27 @@ export interface Localisation {
 export const MOST_PIXELS = 2 ** 20;
 
 /**
- * Objects in a photo, one for each class asked for, in the order of {@link saliencyFrames}: the class's saliency map seeds a GraphCut of the
- * photo, and the largest component is the object. All classes share one forward pass.
+ * Objects in a photo, one for each class asked for, in the order of {@link saliencyFrames}: the class's saliency map seeds a GraphCut of
+ * the photo, and the largest component is the object. All classes share one forward pass.
  * @param network on one photo [1, C, H, W], or on a batch, which then takes that many views at once
  * @param spec how the photo becomes the network's input
  * @throws InputError if a class, rule or preset does not exist, or the photo cannot be made into the input
  * @see the paper, section 3.2
  */
-export async function localise(network: Network, picture: Picture, spec: Preprocess, options: LocaliseOptions = {}): Promise<Localisation[]> {
+export async function localise(
+  network: Network,
+  picture: Picture,
+  spec: Preprocess,
+  options: LocaliseOptions = {},
+): Promise<Localisation[]> {
   const { classes = ['top1'], preset = DEFAULT_PRESET, rule, score, views, seed } = options;
   const recipe = graphCutOptions(preset);
   const frames = await saliencyFrames(network, picture, spec, { classes, rule, score, views, map: recipe.map });
   const copy = atMost(picture, MOST_PIXELS);
   const extents = [copy.height, copy.width] as const;
   return frames.map((frame): Localisation => {
-    if (frame.class === null || frame.score === null || frame.posterior === null) throw new InputError('localise: expected classes, got a neuron.');
+    if (frame.class === null || frame.score === null || frame.posterior === null)
+      throw new InputError('localise: expected classes, got a neuron.');
     const map = toPhoto(frame.frame, onCopy(frame.geometry, extents), frame.counts);
     const cut = graphCut(copy, map, recipe, { seed });
     return {

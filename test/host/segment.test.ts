@@ -27,7 +27,10 @@ test('maskBox: extent with half-open edges, null for nothing, length checked', (
   assert.equal(maskBox(mask('....', '.#..', '..#.'), 4, 3), { x0: 1, y0: 1, x1: 3, y1: 3 });
   assert.equal(maskBox(mask('#'), 1, 1), { x0: 0, y0: 0, x1: 1, y1: 1 });
   assert.is(maskBox(mask('....'), 4, 1), null);
-  assert.throws(() => maskBox(mask('...'), 4, 1), (error: unknown) => error instanceof InputError);
+  assert.throws(
+    () => maskBox(mask('...'), 4, 1),
+    (error: unknown) => error instanceof InputError,
+  );
 });
 
 test('massBox: takes off what is thin, equals maskBox at mass 1, never empty', () => {
@@ -66,7 +69,11 @@ test('thresholds: ties share one fate, mirrored maps give mirrored boxes', () =>
   for (let trial = 0; trial < 100; trial++) {
     const data = Float32Array.from({ length: 20 }, () => Math.floor(4 * next()));
     const flipped = data.map((_, i) => data[5 * Math.floor(i / 5) + 4 - (i % 5)]);
-    for (const threshold of [{ method: 'value', alpha: 0.3 }, { method: 'mean', alpha: 1.2 }, { method: 'energy', alpha: 0.4 }] as const) {
+    for (const threshold of [
+      { method: 'value', alpha: 0.3 },
+      { method: 'mean', alpha: 1.2 },
+      { method: 'energy', alpha: 0.4 },
+    ] as const) {
       const box = thresholdBox({ shape: [4, 5], data }, threshold);
       const other = thresholdBox({ shape: [4, 5], data: flipped }, threshold);
       assert.equal(other, box && { ...box, x0: 5 - box.x1, x1: 5 - box.x0 });
@@ -75,7 +82,12 @@ test('thresholds: ties share one fate, mirrored maps give mirrored boxes', () =>
 });
 
 test('thresholds: no level for zero or non-finite maps, errors for signs and alphas', () => {
-  for (const data of [[0, 0], [NaN, 1], [Infinity, 1]]) assert.is(thresholdBox(map(data), { method: 'value', alpha: 0.2 }), null);
+  for (const data of [
+    [0, 0],
+    [NaN, 1],
+    [Infinity, 1],
+  ])
+    assert.is(thresholdBox(map(data), { method: 'value', alpha: 0.2 }), null);
   const wrong = [
     () => thresholdBox(map([-1, 2]), { method: 'value', alpha: 0.2 }),
     () => thresholdBox(map([1, 2]), { method: 'value', alpha: 1.1 }),
@@ -118,7 +130,10 @@ test('components: agree with a union of pairs on random masks', () => {
         assert.is(labels[i] > 0, m[i] > 0);
         for (let j = 0; j < i; j++) if (m[i] && m[j]) assert.is(labels[i] === labels[j], find(i) === find(j));
       }
-      assert.is(sizes.reduce((a, b) => a + b, 0), m.reduce((a, b) => a + b, 0));
+      assert.is(
+        sizes.reduce((a, b) => a + b, 0),
+        m.reduce((a, b) => a + b, 0),
+      );
     }
   }
 });
@@ -177,7 +192,10 @@ test('resampleMap: as pictures are resampled; a constant stays', () => {
 
 test('the generator: its numbers are these', () => {
   const next = uniform(0);
-  assert.equal(Array.from({ length: 3 }, () => next() * 2 ** 32), [2462723854, 1020716019, 454327756]);
+  assert.equal(
+    Array.from({ length: 3 }, () => next() * 2 ** 32),
+    [2462723854, 1020716019, 454327756],
+  );
   const many = Array.from({ length: 10000 }, uniform(7));
   assert.ok(Math.abs(many.reduce((a, b) => a + b, 0) / 10000 - 0.5) < 0.01);
   assert.ok(many.every((v) => v >= 0 && v < 1));

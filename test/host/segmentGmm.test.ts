@@ -31,7 +31,11 @@ function randomSymmetric(next: () => number): Symmetric {
   return [dot(0, 0), dot(0, 1), dot(0, 2), dot(1, 1), dot(1, 2), dot(2, 2)];
 }
 
-const full = ([a, b, c, d, e, f]: Symmetric): number[][] => [[a, b, c], [b, d, e], [c, e, f]];
+const full = ([a, b, c, d, e, f]: Symmetric): number[][] => [
+  [a, b, c],
+  [b, d, e],
+  [c, e, f],
+];
 
 test('symmetric matrices: inverse, determinant, principal axis', () => {
   const next = uniform(1);
@@ -39,11 +43,21 @@ test('symmetric matrices: inverse, determinant, principal axis', () => {
     const m = plusDiagonal(randomSymmetric(next), 0.05);
     const [p, q] = [full(m), full(inverse(m))];
     for (let i = 0; i < 3; i++) {
-      for (let j = 0; j < 3; j++) near(p[i].reduce((sum, value, k) => sum + value * q[k][j], 0), i === j ? 1 : 0, 1e-8);
+      for (let j = 0; j < 3; j++)
+        near(
+          p[i].reduce((sum, value, k) => sum + value * q[k][j], 0),
+          i === j ? 1 : 0,
+          1e-8,
+        );
     }
     const { value, axis } = principalAxis(m);
     near(Math.hypot(...axis), 1);
-    for (let i = 0; i < 3; i++) near(p[i].reduce((sum, entry, k) => sum + entry * axis[k], 0), value * axis[i], 1e-9);
+    for (let i = 0; i < 3; i++)
+      near(
+        p[i].reduce((sum, entry, k) => sum + entry * axis[k], 0),
+        value * axis[i],
+        1e-9,
+      );
     // No direction has more.
     for (let k = 0; k < 20; k++) {
       const v = [next() - 0.5, next() - 0.5, next() - 0.5];
@@ -61,13 +75,30 @@ test('symmetric matrices: inverse, determinant, principal axis', () => {
 test('binary split: the widest cluster first, across its principal axis', () => {
   const next = uniform(2);
   // Means of what is left lie between these groups, so that no plane goes through one.
-  const groups = [[20, 30, 40], [90, 100, 80], [240, 230, 220]];
+  const groups = [
+    [20, 30, 40],
+    [90, 100, 80],
+    [240, 230, 220],
+  ];
   const colours = groups.flatMap((centre) => cloud(next, centre, [4, 4, 4], 50));
   const labels = binarySplit(samplesOf(colours), 3);
   for (let g = 0; g < 3; g++) assert.is(new Set(labels.slice(50 * g, 50 * g + 50)).size, 1, `group ${g} is in one cluster`);
   assert.is(new Set(labels).size, 3);
   // Along a line, the first split is at the mean.
-  assert.equal([...binarySplit(samplesOf([[0, 0, 0], [1, 1, 1], [2, 2, 2], [9, 9, 9]]), 2)].map((label, _, all) => Number(label === all[0])), [1, 1, 1, 0]);
+  assert.equal(
+    [
+      ...binarySplit(
+        samplesOf([
+          [0, 0, 0],
+          [1, 1, 1],
+          [2, 2, 2],
+          [9, 9, 9],
+        ]),
+        2,
+      ),
+    ].map((label, _, all) => Number(label === all[0])),
+    [1, 1, 1, 0],
+  );
   // Scatter counts samples: a hundred pixels of some spread go before two of more.
   const many = cloud(next, [100, 100, 100], [6, 1, 1], 100);
   const split = binarySplit(samplesOf([...many, [200, 200, 200], [220, 200, 200]]), 3);
@@ -76,7 +107,13 @@ test('binary split: the widest cluster first, across its principal axis', () => 
 });
 
 test('k-means++: finds clear groups from any seed, and its numbers depend on the seed alone', () => {
-  const groups = [[20, 30, 200], [200, 40, 30], [210, 220, 40], [30, 200, 60], [120, 120, 120]];
+  const groups = [
+    [20, 30, 200],
+    [200, 40, 30],
+    [210, 220, 40],
+    [30, 200, 60],
+    [120, 120, 120],
+  ];
   const colours = groups.flatMap((centre, g) => cloud(uniform(30 + g), centre, [3, 3, 3], 40));
   for (let seed = 0; seed < 20; seed++) {
     const labels = kMeans(samplesOf(colours), 5, uniform(seed));
@@ -88,7 +125,16 @@ test('k-means++: finds clear groups from any seed, and its numbers depend on the
 
 test('one component is mean and covariance; weights count like repeated samples', () => {
   const one: MixtureOptions = { ...LAB, components: 1, fewest: 1 };
-  const [gaussian] = fitMixture(samplesOf([[0, 0, 0], [2, 4, 0], [4, 0, 0], [2, 0, 6]]), one, uniform(0))!;
+  const [gaussian] = fitMixture(
+    samplesOf([
+      [0, 0, 0],
+      [2, 4, 0],
+      [4, 0, 0],
+      [2, 0, 6],
+    ]),
+    one,
+    uniform(0),
+  )!;
   assert.equal([...gaussian.mean], [2, 1, 1.5]);
   // Sums of products of deviations, over four samples.
   assert.equal([...gaussian.covariance], [2, 0, 0, 3, -1.5, 6.75]);
@@ -113,12 +159,17 @@ test('densities by hand, far out without underflow', () => {
   const got = logDensities(mixture, Float64Array.of(10, 20, 30, 12, 23, 34, 0, 0, 0));
   near(got[0], log(0.25, 576, 0));
   near(got[1], log(0.25, 576, 3));
-  assert.ok(Number.isFinite(logDensities([{ weight: 1, mean: [0, 0, 0], covariance: [0.01, 0, 0, 0.01, 0, 0.01] }], Float64Array.of(255, 255, 255))[0]));
+  assert.ok(
+    Number.isFinite(
+      logDensities([{ weight: 1, mean: [0, 0, 0], covariance: [0.01, 0, 0, 0.01, 0, 0.01] }], Float64Array.of(255, 255, 255))[0],
+    ),
+  );
   // A density: its sum over a fine grid is 1.
   const { weight } = mixture[0];
   let sum = 0;
   const cells = new Float64Array(3 * 41 * 41 * 41);
-  for (let i = 0; i < cells.length / 3; i++) cells.set([10 + (i % 41) - 20, 20 + (Math.floor(i / 41) % 41) - 20, 30 + Math.floor(i / 1681) - 20], 3 * i);
+  for (let i = 0; i < cells.length / 3; i++)
+    cells.set([10 + (i % 41) - 20, 20 + (Math.floor(i / 41) % 41) - 20, 30 + Math.floor(i / 1681) - 20], 3 * i);
   for (const value of logDensities([{ ...mixture[0], weight: 1 }], cells)) sum += Math.exp(value);
   near(sum, 1, 1e-5);
   assert.is(weight, 0.25);
@@ -130,7 +181,10 @@ test('EM never lowers the likelihood, and finds the mixture that was drawn from'
   const samples = samplesOf(colours);
   const likelihood = (em: number): number => {
     const mixture = fitMixture(samples, { ...LAB, components: 2, em }, uniform(0))!;
-    near(mixture.reduce((total, { weight }) => total + weight, 0), 1);
+    near(
+      mixture.reduce((total, { weight }) => total + weight, 0),
+      1,
+    );
     return logDensities(mixture, samples.colours).reduce((total, log) => total + log, 0);
   };
   const rounds = [0, 1, 2, 3, 5, 10, 40].map(likelihood);
@@ -147,26 +201,48 @@ test('refit: samples go to the densest component', () => {
     { weight: 0.01, mean: [20, 0, 0], covariance: [100, 0, 0, 100, 0, 100] },
   ];
   // Without a look at the weights, the border is halfway.
-  const again = refitMixture(samplesOf([[0, 0, 0], [9, 0, 0], [11, 0, 0], [20, 0, 0]]), mixture, OPENCV)!;
-  assert.equal(again.map(({ mean }) => mean[0]), [4.5, 15.5]);
-  assert.equal(again.map(({ weight }) => weight), [0.5, 0.5]);
+  const again = refitMixture(
+    samplesOf([
+      [0, 0, 0],
+      [9, 0, 0],
+      [11, 0, 0],
+      [20, 0, 0],
+    ]),
+    mixture,
+    OPENCV,
+  )!;
+  assert.equal(
+    again.map(({ mean }) => mean[0]),
+    [4.5, 15.5],
+  );
+  assert.equal(
+    again.map(({ weight }) => weight),
+    [0.5, 0.5],
+  );
 });
 
 test('degenerate samples: one colour, two colours, one sample, none, a flat cloud', () => {
   for (const options of [LAB, OPENCV]) {
-    const fit = (colours: readonly (readonly number[])[], weights?: readonly number[]): Mixture | null => fitMixture(samplesOf(colours, weights), options, uniform(0));
+    const fit = (colours: readonly (readonly number[])[], weights?: readonly number[]): Mixture | null =>
+      fitMixture(samplesOf(colours, weights), options, uniform(0));
     assert.is(fit([]), null);
     assert.is(fit([[1, 2, 3]], [0]), null);
     const cases = [
       [[10, 20, 30]],
       Array.from({ length: 50 }, () => [10.1, 20.7, 30.3]),
       Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? [0, 0, 0] : [255, 255, 255])),
-      [[0, 0, 0], [255, 0, 0]],
+      [
+        [0, 0, 0],
+        [255, 0, 0],
+      ],
       Array.from({ length: 50 }, (_, i) => [i, 2 * i, 100]),
     ];
     for (const colours of cases) {
       const mixture = fit(colours)!;
-      near(mixture.reduce((sum, { weight }) => sum + weight, 0), 1);
+      near(
+        mixture.reduce((sum, { weight }) => sum + weight, 0),
+        1,
+      );
       assert.ok(mixture.length <= new Set(colours.map(String)).size);
       for (const { covariance } of mixture) assert.ok(determinant(covariance) > 0, `covariance ${covariance.join(' ')}`);
       assert.ok(logDensities(mixture, Float64Array.from(colours.flat())).every(Number.isFinite));

@@ -91,12 +91,16 @@ for (const [name, load] of CASES) {
     const { picture, map } = await load();
     const clamps = hardSeeds(map, OPTIONS.clamps!);
     const theirs = await Promise.all([1, 2, 3, 4].map((seed) => openCvGrabCut(picture, clamps, 5, seed)));
-    const ours = [1, 2, 3, 4].map((seed) => graphCut(picture, tensor([picture.height, picture.width], Float32Array.from(map)), 'grabcut', { seed }).mask);
+    const ours = [1, 2, 3, 4].map(
+      (seed) => graphCut(picture, tensor([picture.height, picture.width], Float32Array.from(map)), 'grabcut', { seed }).mask,
+    );
     const best = Math.max(...ours.flatMap((a) => theirs.map(({ mask }) => overlap(a, mask))));
     const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
     const across = mean(ours.flatMap((a) => theirs.map(({ mask }) => overlap(a, mask))));
     const among = mean(theirs.flatMap(({ mask: a }, i) => theirs.slice(i + 1).map(({ mask }) => overlap(a, mask))));
-    console.log(`measured: ${name}: IoU with OpenCV ${across.toFixed(3)} (best ${best.toFixed(3)}); of OpenCV's seeds among themselves ${among.toFixed(3)}`);
+    console.log(
+      `measured: ${name}: IoU with OpenCV ${across.toFixed(3)} (best ${best.toFixed(3)}); of OpenCV's seeds among themselves ${among.toFixed(3)}`,
+    );
     assert.ok(across >= among - 0.05, `${across} against ${among}`);
     assert.ok(best >= 0.9);
   });

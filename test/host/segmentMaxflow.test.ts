@@ -40,7 +40,11 @@ test('two pixels by hand', () => {
 
 test('the cut is no more than any labelling, on grids of 3x3 to 4x4', () => {
   const next = uniform(11);
-  for (const [w, h, trials] of [[3, 3, 40], [4, 3, 20], [4, 4, 8]] as const) {
+  for (const [w, h, trials] of [
+    [3, 3, 40],
+    [4, 3, 20],
+    [4, 4, 8],
+  ] as const) {
     for (let trial = 0; trial < trials; trial++) {
       const network = randomGrid(next, w, h, trial % 2 === 0 ? 4 : 8, 30, 12);
       const { flow, source } = checked(network);
@@ -55,7 +59,10 @@ test('the cut is no more than any labelling, on grids of 3x3 to 4x4', () => {
       }
       assert.is(flow, least);
       // Of all minimum cuts, the one with the smallest source side.
-      assert.is(source.reduce((a, b) => a + b, 0), fewest);
+      assert.is(
+        source.reduce((a, b) => a + b, 0),
+        fewest,
+      );
     }
   }
 });
@@ -100,10 +107,19 @@ test('mirrored and turned grids have the mirrored cut', () => {
         edges.backward.push(network.capacity[network.sister[a]]);
       }
     }
-    const other = checked(flowNetwork(turned.map((i) => network.fromSource[i]), turned.map((i) => network.toSink[i]), edges));
+    const other = checked(
+      flowNetwork(
+        turned.map((i) => network.fromSource[i]),
+        turned.map((i) => network.toSink[i]),
+        edges,
+      ),
+    );
     const cut = checked(network);
     assert.is(other.flow, cut.flow);
-    assert.equal([...other.source], turned.map((i) => cut.source[i]));
+    assert.equal(
+      [...other.source],
+      turned.map((i) => cut.source[i]),
+    );
   }
 });
 
@@ -116,7 +132,8 @@ test('nothing to cut', () => {
 
 test('capacities up to the limit are exact, beyond it errors', () => {
   const most = 2 ** 31 - 1;
-  const one = (forward: number, backward: number): FlowNetwork => flowNetwork([most, 0], [0, most], { from: [0], to: [1], forward: [forward], backward: [backward] });
+  const one = (forward: number, backward: number): FlowNetwork =>
+    flowNetwork([most, 0], [0, most], { from: [0], to: [1], forward: [forward], backward: [backward] });
   assert.is(checked(one(most, 0)).flow, most);
   assert.is(checked(one(most - 5, 5)).flow, most - 5);
   const wide = flowNetwork(new Array(100).fill(most), new Array(100).fill(most), { from: [], to: [], forward: [], backward: [] });
@@ -137,7 +154,10 @@ test('capacities up to the limit are exact, beyond it errors', () => {
 
 const vectors = dataPath('vectors', 'maxflow');
 if (!existsSync(vectors)) sayMissing('the DIMACS problems');
-for (const [name, flow] of [['gl1', 156545], ['wlm3', 11875108]] as const) {
+for (const [name, flow] of [
+  ['gl1', 156545],
+  ['wlm3', 11875108],
+] as const) {
   (existsSync(vectors) ? test : test.skip)(`DIMACS problem ${name}`, () => {
     const network = readDimacs(readFileSync(`${vectors}/${name}.max`, 'utf8'));
     assert.is(checked(network).flow, flow);
@@ -156,7 +176,11 @@ test('a picture of 256x340 in well under 100 ms', () => {
   });
   const apart = Array.from(edges.from, (i, e) => Math.round(7500 * Math.exp(-((value[i] - value[edges.to[e]]) ** 2) / 800)));
   const odds = value.map((v) => Math.round(5 * (v - 20)));
-  const network = flowNetwork(odds.map((u) => Math.max(0, u)), odds.map((u) => Math.max(0, -u)), { ...edges, forward: apart, backward: apart });
+  const network = flowNetwork(
+    odds.map((u) => Math.max(0, u)),
+    odds.map((u) => Math.max(0, -u)),
+    { ...edges, forward: apart, backward: apart },
+  );
   const times = Array.from({ length: 5 }, () => {
     const started = performance.now();
     checked(network);
