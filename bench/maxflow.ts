@@ -16,7 +16,7 @@ import { resize } from '../src/image/resize.ts';
 import { flowNetwork, gridEdges, type Connectivity, type FlowNetwork } from '../src/segment/flownetwork.ts';
 import { minCut } from '../src/segment/maxflow.ts';
 import { GRAPHCUT_PRESETS, PRESET_NAMES } from '../src/segment/presets.ts';
-import { uniform } from '../src/segment/random.ts';
+import { uniform } from '../src/random.ts';
 import { cutRounds } from '../src/segment/rounds.ts';
 import { softSeeds } from '../src/segment/seeds.ts';
 import { dataPath } from '../test/data.ts';

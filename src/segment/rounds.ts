@@ -6,7 +6,7 @@ import { fitMixture, refitMixture, type Mixture } from './gmm.ts';
 import { levelRatios, ranks } from './maps.ts';
 import { minCut, type Cut } from './maxflow.ts';
 import type { GraphCutOptions } from './presets.ts';
-import { uniform } from './random.ts';
+import { uniform } from '../random.ts';
 import { BACKGROUND, FOREGROUND, hardSeeds } from './seeds.ts';
 
 /** A picture at the size at which it is cut, n = height * width pixels. */

@@ -9,7 +9,7 @@ import { InputError } from '../errors.ts';
 import type { Executor } from '../gpu/executor.ts';
 import { DeviceTensor } from '../gpu/tensor.ts';
 import { posterior, type Network } from '../network.ts';
-import { uniform } from '../segment/random.ts';
+import { uniform } from '../random.ts';
 import { size, zeros, type Shape, type Tensor } from '../tensor.ts';
 import { Ascent } from './ascent.ts';
 import {

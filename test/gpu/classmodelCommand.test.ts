@@ -1,9 +1,5 @@
 // `backlight class-model` as a process: what it writes, what it says, and that nothing is left behind when it fails.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { build } from 'esbuild';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readNpyTensor, writeGraph, writeSafetensors } from '../../src/formats/index.ts';
@@ -11,40 +7,21 @@ import { decodeImage } from '../../src/image/decode.ts';
 import { readPngText } from '../../src/image/png.ts';
 import { toPicture, type Preprocess } from '../../src/image/preprocess.ts';
 import type { Tensor } from '../../src/tensor.ts';
+import { buildCommand, type Outcome } from '../command.ts';
 import { smallNet } from './classmodelNet.ts';
 
 const SPEC: Pick<Preprocess, 'channels' | 'scale' | 'mean' | 'std'> = { channels: 'rgb', scale: 1, mean: [100, 120, 140], std: [1, 1, 1] };
 
-mkdirSync('.build', { recursive: true });
-const built = path.resolve(mkdtempSync('.build/classmodel-'));
-const folder = mkdtempSync(path.join(os.tmpdir(), 'backlight-'));
-process.on('exit', () => [built, folder].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
-await build({
-  entryPoints: { cli: 'src/cli/main.ts' },
-  outdir: built,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  packages: 'external',
-  splitting: true,
-});
-const at = (name: string): string => path.join(folder, name);
+const cli = await buildCommand();
+const { at, folder } = cli;
 writeFileSync(at('net.json'), writeGraph(smallNet(1).graph));
 writeFileSync(at('net.safetensors'), writeSafetensors(smallNet(1).parameters as Map<string, Tensor>));
 writeFileSync(at('labels.txt'), ['n01 goose', 'ostrich, big bird', 'dumbbell', 'bell pepper', 'limousine, limo'].join('\n'));
 const before = readdirSync(folder).sort();
 
-function command(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+function command(...args: string[]): Promise<Outcome> {
   const fixed = ['--model', 'net.json', '--channels', 'rgb', '--mean', '100,120,140', '--labels', 'labels.txt'];
-  const child = spawn(process.execPath, [path.join(built, 'cli.js'), 'class-model', ...fixed, ...args], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => (out += chunk));
-  child.stderr.on('data', (chunk) => (err += chunk));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+  return cli.run(['class-model', ...fixed, ...args]);
 }
 
 test('class-model writes the picture, the numbers and the trace', async () => {

@@ -1,71 +1,25 @@
 // The command line as a user meets it: a process, its exit code, what it prints where, what it leaves behind. And the time from a cold start.
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { build } from 'esbuild';
+import { spawnSync } from 'node:child_process';
+import { closeSync, copyFileSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readNpyTensor, readSafetensors, writeGraph, writeNpy, writeSafetensors } from '../../src/formats/index.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { Network } from '../../src/network.ts';
 import type { Tensor } from '../../src/tensor.ts';
+import { buildCommand, type Outcome } from '../command.ts';
 import { dataPath, dataPresent, sayMissing } from '../data.ts';
 import { randomNet } from '../nets.ts';
 import { encode, scene } from '../host/pictures.ts';
 
-mkdirSync('.build', { recursive: true });
-const built = path.resolve(mkdtempSync('.build/cli-'));
-const folder = mkdtempSync(path.join(os.tmpdir(), 'backlight-'));
-process.on('exit', () => [built, folder].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
-await build({
-  entryPoints: { cli: 'src/cli/main.ts' },
-  outdir: built,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  packages: 'external',
-  splitting: true,
-});
+const command = await buildCommand();
+const { at, folder } = command;
 
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-  readonly ms: number;
-}
-
-function backlight(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const started = performance.now();
-    const child = spawn(process.execPath, [path.join(built, 'cli.js'), ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.stderr.on('data', (chunk) => (err += chunk));
-    const timer = setTimeout(() => child.kill('SIGKILL'), 120_000);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, out, err, ms: performance.now() - started });
-    });
-  });
-}
+const backlight = (...args: string[]): Promise<Outcome> => command.run(args);
 
 // A network of the project's own format, on pictures.
 const net = randomNet(1);
 const [N, C, H, W] = net.input.shape;
-const at = (name: string): string => path.join(folder, name);
 writeFileSync(at('net.json'), writeGraph(net.graph));
 writeFileSync(at('net.safetensors'), writeSafetensors(net.parameters as Map<string, Tensor>));
 writeFileSync(at('x.npy'), writeNpy(net.input));
@@ -293,7 +247,7 @@ test('bad usage and bad input: exit code 2 and one line', async () => {
 if (existsSync('/dev/full')) {
   test('standard output that takes nothing more is a failure, not a success', () => {
     const full = openSync('/dev/full', 'w');
-    const { status, stderr } = spawnSync(process.execPath, [path.join(built, 'cli.js'), 'plan', 'net.json'], {
+    const { status, stderr } = spawnSync(process.execPath, [command.program, 'plan', 'net.json'], {
       cwd: folder,
       stdio: ['ignore', full, 'pipe'],
       encoding: 'utf8',

@@ -1,9 +1,6 @@
 // `backlight evaluate` and what is under it: numbers that do not depend on batch, shard or interruption, and errors before any work.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { build } from 'esbuild';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Annotation } from '../../src/evaluate/annotation.ts';
@@ -21,23 +18,12 @@ import { Network } from '../../src/network.ts';
 import { RULES } from '../../src/rule.ts';
 import { size, type Tensor } from '../../src/tensor.ts';
 import { fill, normal, uniform } from '../../src/verify/random.ts';
+import { buildCommand, type Outcome } from '../command.ts';
 import { dataPath, dataPresent, sayMissing } from '../data.ts';
 import { encode } from '../host/pictures.ts';
 
-mkdirSync('.build', { recursive: true });
-const built = path.resolve(mkdtempSync('.build/evaluate-'));
-const folder = mkdtempSync(path.join(os.tmpdir(), 'backlight-'));
-process.on('exit', () => [built, folder].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
-await build({
-  entryPoints: { cli: 'src/cli/main.ts' },
-  outdir: built,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  packages: 'external',
-  splitting: true,
-});
+const command = await buildCommand();
+const { at, folder } = command;
 
 // A small random classifier of 7 classes on 20 x 24 pixels.
 const SIDE: readonly [number, number] = [20, 24];
@@ -255,7 +241,6 @@ test('errors name the image: no such class, no box, a gradient that is not finit
 });
 
 // The command line.
-const at = (...name: string[]): string => path.join(folder, ...name);
 writeFileSync(at('net.json'), writeGraph(graph));
 writeFileSync(at('net.safetensors'), writeSafetensors(parameters));
 mkdirSync(at('images', 'sub'), { recursive: true });
@@ -288,29 +273,8 @@ for (const {
   );
 }
 
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function backlight(args: readonly string[], watch?: (child: ChildProcess) => void): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path.join(built, 'cli.js'), 'evaluate', ...args], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.stderr.on('data', (chunk) => (err += chunk));
-    const timer = setTimeout(() => child.kill('SIGKILL'), 120_000);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, out, err });
-    });
-    watch?.(child);
-  });
-}
+const backlight = (args: readonly string[], watch?: (child: ChildProcess) => void): Promise<Outcome> =>
+  command.run(['evaluate', ...args], watch);
 const PICTURES = ['--fit', 'squash', '--channels', 'rgb', '--scale', '1/255', '--mean', '0.4', '--std', '0.2'];
 // The cut of the lab's preset enlarges these pictures to 256 pixels, which takes its time.
 const CHEAP = ['--methods', 'value,energy,mean,grabcut,centre,whole,pointing'];

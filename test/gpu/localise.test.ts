@@ -1,10 +1,6 @@
 // Localisation through the library and as a user meets it: maps, cuts, boxes, pictures; and on real photographs, where the objects are
 // known.
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { build } from 'esbuild';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -24,14 +20,13 @@ import type { Tensor } from '../../src/tensor.ts';
 import { cutoutRows, framed, maskRows } from '../../src/visualise/cutout.ts';
 import { localise, MOST_PIXELS, type Localisation } from '../../src/visualise/localise.ts';
 import { saliency } from '../../src/visualise/saliency.ts';
+import { buildCommand, type Outcome } from '../command.ts';
 import { dataPath, dataPresent, sayMissing } from '../data.ts';
 import { encode, noise, scene } from '../host/pictures.ts';
 import { smallNet } from '../smallnet.ts';
 
-mkdirSync('.build', { recursive: true });
-const built = path.resolve(mkdtempSync('.build/localise-'));
-const folder = mkdtempSync(path.join(os.tmpdir(), 'backlight-localise-'));
-process.on('exit', () => [built, folder].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
+const command = await buildCommand();
+const { at, folder } = command;
 
 const SPEC: Preprocess = {
   size: [16, 12],
@@ -186,35 +181,9 @@ test('the device is given back', async () => {
   gpu.dispose();
 });
 
-await build({
-  entryPoints: { cli: 'src/cli/main.ts' },
-  outdir: built,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  packages: 'external',
-  splitting: true,
-});
 
-function backlight(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path.join(built, 'cli.js'), 'localise', ...args], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.stderr.on('data', (chunk) => (err += chunk));
-    const timer = setTimeout(() => child.kill('SIGKILL'), 120_000);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, out, err });
-    });
-  });
-}
+const backlight = (...args: string[]): Promise<Outcome> => command.run(['localise', ...args]);
 
-const at = (name: string): string => path.join(folder, name);
 const LABELS = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
 const json = JSON.parse(writeGraph(net.graph)) as Record<string, unknown>;
 const parameters = net.parameters as Map<string, Tensor>;

@@ -1,10 +1,6 @@
 // saliency and compare as a user meets them: what is written, what its metadata says, and that pictures of every kind end in a right result
 // or one clear line with nothing left behind.
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { build } from 'esbuild';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -18,38 +14,14 @@ import { Network } from '../../src/network.ts';
 import type { Tensor } from '../../src/tensor.ts';
 import { saliency } from '../../src/visualise/saliency.ts';
 import { encode, from, noise } from '../host/pictures.ts';
+import { buildCommand, type Outcome } from '../command.ts';
 import { smallNet } from '../smallnet.ts';
 
-mkdirSync('.build', { recursive: true });
-const built = path.resolve(mkdtempSync('.build/saliencycli-'));
-const folder = mkdtempSync(path.join(os.tmpdir(), 'backlight-saliency-'));
-process.on('exit', () => [built, folder].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
-await build({
-  entryPoints: { cli: 'src/cli/main.ts' },
-  outdir: built,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  packages: 'external',
-  splitting: true,
-});
+const cli = await buildCommand();
+const { at, folder } = cli;
 
-function backlight(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path.join(built, 'cli.js'), ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.stderr.on('data', (chunk) => (err += chunk));
-    const timer = setTimeout(() => child.kill('SIGKILL'), 120_000);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, out, err });
-    });
-  });
-}
+const backlight = (...args: string[]): Promise<Outcome> => cli.run(args);
 
-const at = (name: string): string => path.join(folder, name);
 const net = smallNet(1);
 const SPEC: Preprocess = {
   size: [16, 12],

@@ -10,6 +10,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   errors: [],
   tensor: [],
   version: [],
+  random: [],
   rule: ['errors'],
   ops: ['errors', 'rule', 'tensor'],
   graph: ['errors', 'ops', 'tensor'],
@@ -22,8 +23,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   models: ['errors', 'formats', 'graph', 'tensor'],
   gpu: ['errors', 'plan', 'tensor'],
   network: ['errors', 'gpu', 'graph', 'plan', 'rule', 'tensor'],
-  segment: ['errors', 'image', 'tensor'],
-  visualise: ['errors', 'gpu', 'graph', 'image', 'network', 'plan', 'rule', 'segment', 'tensor'],
+  segment: ['errors', 'image', 'random', 'tensor'],
+  visualise: ['errors', 'gpu', 'graph', 'image', 'network', 'plan', 'random', 'rule', 'segment', 'tensor'],
   evaluate: ['errors', 'image', 'network', 'rule', 'segment', 'tensor', 'visualise'],
   verify: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor'],
   index: [

@@ -5,7 +5,7 @@ import { InputError } from '../../src/errors.ts';
 import { iou, massBox, maskBox } from '../../src/segment/box.ts';
 import { components, fillHoles, largestComponent } from '../../src/segment/components.ts';
 import { ranks, resampleMap } from '../../src/segment/maps.ts';
-import { uniform } from '../../src/segment/random.ts';
+import { uniform } from '../../src/random.ts';
 import { BACKGROUND, FOREGROUND, hardSeeds, softSeeds } from '../../src/segment/seeds.ts';
 import { thresholdBox, thresholdLevel } from '../../src/segment/threshold.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';

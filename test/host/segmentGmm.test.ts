@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { binarySplit, kMeans, type Samples } from '../../src/segment/clusters.ts';
 import { fitMixture, logDensities, refitMixture, type Mixture, type MixtureOptions } from '../../src/segment/gmm.ts';
 import { GRAPHCUT_PRESETS } from '../../src/segment/presets.ts';
-import { uniform } from '../../src/segment/random.ts';
+import { uniform } from '../../src/random.ts';
 import { determinant, inverse, plusDiagonal, principalAxis, reciprocalCondition, type Symmetric } from '../../src/segment/symmetric.ts';
 
 const LAB = GRAPHCUT_PRESETS['boykov-jolly'].mixture!;

@@ -9,7 +9,7 @@ import { colourOdds, contrast, cutNetwork } from '../../src/segment/energy.ts';
 import { graphCut } from '../../src/segment/graphcut.ts';
 import { cutCapacity, minCut } from '../../src/segment/maxflow.ts';
 import { GRAPHCUT_PRESETS } from '../../src/segment/presets.ts';
-import { uniform } from '../../src/segment/random.ts';
+import { uniform } from '../../src/random.ts';
 import { cutRounds } from '../../src/segment/rounds.ts';
 import { hardSeeds } from '../../src/segment/seeds.ts';
 import { tensor } from '../../src/tensor.ts';

@@ -9,7 +9,7 @@ import type { Mixture } from '../../src/segment/gmm.ts';
 import { graphCut, type GraphCut } from '../../src/segment/graphcut.ts';
 import { cutCapacity, minCut } from '../../src/segment/maxflow.ts';
 import { GRAPHCUT_PRESETS, graphCutOptions, PRESET_NAMES, type GraphCutOptions } from '../../src/segment/presets.ts';
-import { uniform } from '../../src/segment/random.ts';
+import { uniform } from '../../src/random.ts';
 import { tensor, zeros, type Tensor } from '../../src/tensor.ts';
 
 const LAB = GRAPHCUT_PRESETS['boykov-jolly'];

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { InputError } from '../../src/errors.ts';
 import { flowNetwork, gridEdges, type FlowNetwork } from '../../src/segment/flownetwork.ts';
 import { cutCapacity, minCut, type Cut } from '../../src/segment/maxflow.ts';
-import { uniform } from '../../src/segment/random.ts';
+import { uniform } from '../../src/random.ts';
 import { dataPath, sayMissing } from '../data.ts';
 import { readDimacs } from '../dimacs.ts';
 import { dinic } from '../dinic.ts';

@@ -1,5 +1,5 @@
 /**
- * A generator of our own: the same numbers on every machine. A counter stepped by the golden ratio goes through a 32-bit mix of
+ * Seeded uniform numbers in [0, 1): the same on every machine. A counter stepped by the golden ratio goes through a 32-bit mix of
  * multiplications and shifts (the finaliser of MurmurHash3).
  */
 export function uniform(seed: number): () => number {
