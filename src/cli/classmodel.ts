@@ -86,6 +86,7 @@ export function classModelCommand(): Command {
     'backlight class-model --model googlenet.onnx --preprocess caffe --labels synset_words.txt --class goose -o goose.png',
     'backlight class-model --model googlenet.onnx --preprocess caffe --class 99,9,543,945,627 --sheet -o classes.png --trace t.json',
     'backlight class-model --model squeezenet.onnx --preprocess caffe --class 9 --preset cs231n --seed 3 -o ostrich.png',
+    'backlight class-model --model squeezenet.onnx --preprocess caffe --class 99 --preset deepvis --step 5000 --iterations 150 -o goose.png',
   );
 }
 

@@ -74,6 +74,8 @@ const NORMALISED = levelsPerUnit(PREPROCESS.torchvision);
  *   1e-3, jitter up to 16, clipping, blur 0.5 every tenth step; 100 steps.
  * - `deepvis`: Yosinski et al. 2015, third of the settings recommended with their toolbox (the paper's figures): noise 10, rate 100, decay
  *   1e-4, blur 1 every fourth step, clipping; 1000 steps, the best image kept.
+ *   Its rate was made for CaffeNet's large gradients: SqueezeNet 1.1 shows next to nothing after 250 of its steps, and geese after 150 of
+ *   `step` 5000.
  * @see the paper, section 2; cs231n.github.io, assignment 3, network visualization; yosinski/deep-visualization-toolbox
  */
 export const CLASS_MODEL_PRESETS = {
