@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { writeNpy } from '../formats/index.ts';
 import { channelCount } from '../image/preprocess.ts';
-import { className } from '../models/labels.ts';
+import { classTitle, className } from '../models/labels.ts';
 import { loadModel } from '../models/model.ts';
 import { Network } from '../network.ts';
 import { classModel, type ClassModel, type ClassModelRow } from '../visualise/classmodel.ts';
@@ -11,7 +11,7 @@ import { classModelPicture, DISPLAYS } from '../visualise/classmodelPicture.ts';
 import { CLASS_MODEL_PRESETS, classModelRecipe, type ClassModelPreset, type ClassModelRecipe } from '../visualise/classmodelPresets.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
-import { nameOf, pictureFile, sheetFile, stacked, type Search } from './classmodelFiles.ts';
+import { pictureFile, sheetFile, stacked, type Search } from './classmodelFiles.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
@@ -131,7 +131,7 @@ async function run(args: Arguments): Promise<void> {
     const drawn = models.map((found) => ({ ...classModelPicture(found.image, spec, display), found }));
     for (const { class: k, norm } of models) {
       if (norm === 0)
-        console.error(`warning: the image of ${nameOf(k, labels)} is zero everywhere: no open path leads from it to the score.`);
+        console.error(`warning: the image of ${classTitle(labels, k)} is zero everywhere: no open path leads from it to the score.`);
     }
     const files: (readonly [string, Content])[] = [];
     if (args.sheet) files.push([args.output, await sheetFile(drawn, search)]);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { encodePng } from '../image/png.ts';
 import type { Preprocess } from '../image/preprocess.ts';
 import { fitInto, sheet } from '../image/sheet.ts';
-import { className, shortClassName } from '../models/labels.ts';
+import { classTitle, shortClassName } from '../models/labels.ts';
 import type { Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import type { ClassModel } from '../visualise/classmodel.ts';
@@ -24,11 +24,6 @@ export interface Search {
 /** A class model and its picture. */
 export interface Drawn extends ClassModelPicture {
   readonly found: ClassModel;
-}
-
-/** `class 99, goose`, or `class 99` where it has no name. */
-export function nameOf(k: number, labels: readonly string[] | undefined): string {
-  return labels?.[k] === undefined ? `class ${k}` : `class ${k}, ${className(labels, k)}`;
 }
 
 /** Every ingredient in use, on one line. */
@@ -66,7 +61,7 @@ function displayed(display: Display, factor: number): string {
 /** One image as a PNG file that says how it was made. */
 export function pictureFile({ found, picture, factor, clipped }: Drawn, search: Search): Promise<Uint8Array> {
   const { preset, recipe, labels } = search;
-  const name = nameOf(found.class, labels);
+  const name = classTitle(labels, found.class);
   return encodePng(picture, {
     Title: `Class model of ${name}`,
     Software: `backlight ${VERSION}`,
@@ -122,7 +117,7 @@ export async function sheetFile(drawn: readonly Drawn[], search: Search): Promis
     Classes: JSON.stringify(
       drawn.map(({ found, factor, clipped }) => {
         const { class: k, score, posterior, norm, objective } = found;
-        return { class: k, name: nameOf(k, labels), score, posterior, norm, objective, factor, clipped };
+        return { class: k, name: classTitle(labels, k), score, posterior, norm, objective, factor, clipped };
       }),
     ),
   });

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { DEFAULT_CLIP } from '../image/colour.ts';
 import { encodePng } from '../image/png.ts';
-import { className, findClass } from '../models/labels.ts';
+import { classTitle, findClass } from '../models/labels.ts';
 import { Network } from '../network.ts';
 import { RULES } from '../rule.ts';
 import { formatShape } from '../tensor.ts';
@@ -130,7 +130,7 @@ function parseLayers(text: string): string[] {
 
 function headingOf({ class: k, neuron, value }: SeedComparison, labels: readonly string[] | undefined): string {
   if (neuron) return `unit ${neuron.tensor}:${neuron.at.join(',')}, value ${value.toPrecision(4)}`;
-  return `class ${k}${labels?.[k!] === undefined ? '' : `, ${className(labels, k!)}`}, score ${value.toFixed(2)}`;
+  return `${classTitle(labels, k!)}, score ${value.toFixed(2)}`;
 }
 
 const PAIRS: readonly [string, RulePair][] = [

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { InputError } from '../errors.ts';
-import { evaluateClassification } from '../evaluate/classification.ts';
+import { checkClass, evaluateClassification } from '../evaluate/classification.ts';
 import { formatLine, inShard, merge, parseJournal, type Header, type Settings } from '../evaluate/journal.ts';
 import { CLASS_MODES, evaluateLocalisation } from '../evaluate/localisation.ts';
 import { ALL_METHODS, parseMethods } from '../evaluate/methods.ts';
@@ -11,20 +11,19 @@ import { openRecorder } from '../evaluate/record.ts';
 import type { Row } from '../evaluate/rows.ts';
 import { IOU } from '../evaluate/score.ts';
 import type { Item } from '../evaluate/batches.ts';
-import { typeGraph, valueInfo } from '../graph.ts';
 import { channelCount, type Preprocess } from '../image/preprocess.ts';
 import { loadModel, type Model } from '../models/model.ts';
-import { Network, requireScores } from '../network.ts';
+import { Network } from '../network.ts';
 import { parseRule, RULES } from '../rule.ts';
 import { GRAPHCUT_PRESETS, MAP_KINDS } from '../segment/presets.ts';
-import { size } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { classCount } from './classes.ts';
 import { checkOutput, readBytes, writeWhole } from './files.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { progress } from './progress.ts';
-import { adapterReport, printJson, withDevice, withExample } from './session.ts';
+import { adapterReport, printJson, withCommonSettings, withDevice, withExample } from './session.ts';
 import { printSummary, summaryReport } from './summary.ts';
 import { findImages, readTruth } from './truth.ts';
 
@@ -60,15 +59,7 @@ export function evaluateCommand(): Command {
       const given = task === undefined ? 'nothing' : `"${task}"`;
       throw new InputError(`evaluate: expected localisation, classification or merge, got ${given}. See backlight evaluate --help.`);
     });
-  for (const sub of [localisationCommand(), classificationCommand(), mergeCommand()]) {
-    // As main.ts does it for commands of the first level.
-    command.addCommand(
-      sub
-        .exitOverride()
-        .configureOutput({ writeErr: () => {} })
-        .option('--debug', 'print stack traces'),
-    );
-  }
+  for (const sub of [localisationCommand(), classificationCommand(), mergeCommand()]) command.addCommand(withCommonSettings(sub));
   return command;
 }
 
@@ -298,14 +289,7 @@ async function identify(file: string): Promise<Record<string, string>> {
 /** The graph at a batch of inputs; before any work is done, every image's class must be one of its classes. */
 function atBatch(model: Model, batch: number, spec: Preprocess, items: readonly Item[]): ReturnType<Model['at']> {
   const loaded = model.at({ [model.input.name]: [batch, channelCount(spec.channels), ...spec.size] });
-  const { shape } = valueInfo(typeGraph(loaded.graph), requireScores(loaded.graph));
-  const classes = size(shape) / shape[0];
-  const wrong = items.find(({ annotation }) => annotation.class >= classes);
-  if (wrong) {
-    const { image, class: label } = wrong.annotation;
-    throw new InputError(
-      `evaluate: expected classes in [0, ${classes - 1}], got ${label} for "${image}". Give annotations of this network's classes.`,
-    );
-  }
+  const classes = classCount(loaded.graph);
+  for (const { annotation } of items) checkClass(annotation.class, classes, annotation.image);
   return loaded;
 }

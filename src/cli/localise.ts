@@ -8,7 +8,7 @@ import type { Picture } from '../image/picture.ts';
 import { encodePng, encodePngRows } from '../image/png.ts';
 import type { Preprocess } from '../image/preprocess.ts';
 import { sheet, type Cell, type Row } from '../image/sheet.ts';
-import { className } from '../models/labels.ts';
+import { classTitle, className } from '../models/labels.ts';
 import { Network } from '../network.ts';
 import { RULES } from '../rule.ts';
 import { DEFAULT_PRESET, GRAPHCUT_PRESETS, parsePreset, PRESET_NAMES } from '../segment/presets.ts';
@@ -94,7 +94,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
     const network = new Network(gpu, graph, parameters);
     try {
       const found = await localise(network, picture, spec, { ...options, classes });
-      const named = found.map((one): Named => ({ ...one, name: nameOf(one.class, labels) }));
+      const named = found.map((one): Named => ({ ...one, name: classTitle(labels, one.class) }));
       for (const { name, saliency, reason } of named) {
         warnNonFinite(`the map of ${name}`, saliency.frame);
         if (reason !== null) console.error(`warning: nothing was found for ${name}: ${reason}.`);
@@ -128,9 +128,6 @@ async function run(photo: string, args: Arguments): Promise<void> {
 interface Named extends Localisation {
   readonly name: string;
 }
-
-const nameOf = (k: number, labels: readonly string[] | undefined): string =>
-  labels?.[k] === undefined ? `class ${k}` : `class ${k}, ${className(labels, k)}`;
 
 /** Masks and cut-outs: of one class under the name that was given, of several with the class before the extension. */
 function outputFiles(

@@ -4,18 +4,22 @@
  */
 import { Command, CommanderError } from 'commander';
 import { InputError } from '../errors.ts';
-import { compareCommand } from './compare.ts';
-import { classModelCommand } from './classmodel.ts';
-import { doctorCommand } from './doctor.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { gradcheckCommand } from './gradcheck.ts';
-import { gradientCommand } from './gradient.ts';
-import { saliencyCommand } from './saliency.ts';
-import { localiseCommand } from './localise.ts';
-import { CheckFailed } from './session.ts';
-import { planCommand } from './plan.ts';
 import { VERSION } from '../version.ts';
-import { predictCommand } from './predict.ts';
+import { CheckFailed, withCommonSettings } from './session.ts';
+
+/** The commands by name, each loaded when it is needed: a gradient need not wait for the tables of colours. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  predict: async () => (await import('./predict.ts')).predictCommand(),
+  gradient: async () => (await import('./gradient.ts')).gradientCommand(),
+  saliency: async () => (await import('./saliency.ts')).saliencyCommand(),
+  'class-model': async () => (await import('./classmodel.ts')).classModelCommand(),
+  compare: async () => (await import('./compare.ts')).compareCommand(),
+  localise: async () => (await import('./localise.ts')).localiseCommand(),
+  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),
+  plan: async () => (await import('./plan.ts')).planCommand(),
+  gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+};
 
 const program = new Command('backlight')
   .description('Exact gradients of image classifiers through hand-written WebGPU kernels, with and without a GPU.')
@@ -24,26 +28,6 @@ const program = new Command('backlight')
   .showSuggestionAfterError(true)
   .exitOverride()
   .configureOutput({ writeErr: () => {} });
-
-for (const command of [
-  predictCommand(),
-  gradientCommand(),
-  saliencyCommand(),
-  classModelCommand(),
-  compareCommand(),
-  localiseCommand(),
-  evaluateCommand(),
-  planCommand(),
-  gradcheckCommand(),
-  doctorCommand(),
-]) {
-  program.addCommand(
-    command
-      .exitOverride()
-      .configureOutput({ writeErr: () => {} })
-      .option('--debug', 'print stack traces'),
-  );
-}
 
 /** Ends the process once what was printed has left it: a live device would keep it, and exit alone would cut a pipe short. */
 async function leave(code: number): Promise<never> {
@@ -77,6 +61,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.on('unhandledRejection', (error) => void leave(report(error)));
 
 try {
+  const [, , first] = process.argv;
+  // Help, and what is no command, need to know them all.
+  const needed = first !== undefined && Object.hasOwn(COMMANDS, first) ? [first] : Object.keys(COMMANDS);
+  for (const name of needed) program.addCommand(withCommonSettings(await COMMANDS[name]()));
   if (process.argv.length <= 2) {
     program.outputHelp();
     await leave(0);

@@ -1,7 +1,7 @@
 /** `backlight predict`: class scores of an input, or any tensor of the network. */
 import { Command } from 'commander';
 import { writeNpy } from '../formats/index.ts';
-import { Network, posterior, requireScores } from '../network.ts';
+import { Network, posterior, ranked, requireScores } from '../network.ts';
 import type { Tensor } from '../tensor.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { checkOutput, writeWhole } from './files.ts';
@@ -82,10 +82,7 @@ function topClasses(scores: Tensor, top: number, labels: readonly string[] | und
   return Array.from({ length: items }, (_, n) => {
     const row = scores.data.subarray(n * classes, (n + 1) * classes);
     const p = posterior(row);
-    // Ties keep the order of the classes; NaN comes last.
-    const rank = (k: number): number => (Number.isNaN(row[k]) ? -Infinity : row[k]);
-    const order = [...row.keys()].sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a))).slice(0, top);
-    return order.map((k) => ({ class: k, score: row[k], posterior: p[k], label: labels?.[k] }));
+    return ranked(row).slice(0, top).map((k) => ({ class: k, score: row[k], posterior: p[k], label: labels?.[k] }));
   });
 }
 

@@ -100,6 +100,14 @@ export function warnNonFinite(what: string, { data }: Tensor): void {
     );
 }
 
+/** What every command is given when it joins another: errors are thrown for main.ts to print, and --debug may stand behind its name. */
+export function withCommonSettings(command: Command): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .option('--debug', 'print stack traces');
+}
+
 /** An example under a command's help. */
 export function withExample(command: Command, ...examples: readonly string[]): Command {
   return command.addHelpText('after', `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map((e) => `  $ ${e}`).join('\n')}`);

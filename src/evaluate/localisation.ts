@@ -10,8 +10,8 @@ import type { Rule } from '../rule.ts';
 import type { Box } from '../segment/box.ts';
 import { MAP_KINDS, type MapKind } from '../segment/presets.ts';
 import type { Tensor } from '../tensor.ts';
-import { fusedMaps, fusedQuestions, fusionLayers } from '../visualise/fused.ts';
-import { reduceChannels } from '../visualise/reduce.ts';
+import { fusedMaps, fusedQuestions, fusionLayers, type FusionLayers } from '../visualise/fused.ts';
+import { mapAt, reduceChannels } from '../visualise/reduce.ts';
 import { scaleBox } from './annotation.ts';
 import { inBatches, type Batch, type Item, type LoadedItem } from './batches.ts';
 import { classRow, scoresOf } from './classification.ts';
@@ -70,11 +70,12 @@ export async function* evaluateLocalisation(
   const rules = options.methods.some(needsMap) ? options.rules : [];
   const { maps } = options;
   const kinds = maps === 'own' ? MAP_KINDS.filter((kind) => options.methods.some((method) => ownMap(method) === kind)) : maps;
+  const fusion = kinds.includes('fused') ? fusionLayers(network.graph) : null;
   yield* inBatches(
     items,
     network.inputShape,
     options.preprocess,
-    (batch) => ask(network, batch, options.classes, rules, kinds),
+    (batch) => ask(network, batch, options.classes, rules, kinds, fusion),
     (item, answer, n) => score(item, answer, n, kinds, options),
   );
 }
@@ -86,10 +87,10 @@ async function ask(
   mode: ClassMode,
   rules: readonly Rule[],
   kinds: readonly MapKind[],
+  fusion: FusionLayers | null,
 ): Promise<Answer> {
   const [batch] = x.shape;
   const given = Array.from({ length: batch }, (_, n) => items[Math.min(n, items.length - 1)].annotation.class);
-  const fusion = kinds.includes('fused') ? fusionLayers(network.graph) : null;
   let scores: Tensor | null = rules.length === 0 ? await network.scores(x) : null;
   const answers: { readonly rule: Rule; readonly answer: readonly InputGradient[] }[] = [];
   const put = async (rule: Rule, wanted: readonly Target[]): Promise<void> => {
@@ -200,9 +201,9 @@ function score(
   return { ...row, truth: truth.map(roundBox), results, pointing };
 }
 
-/** Map n of a batch, [H, W]. */
-function mapOf({ shape: [, height, width], data }: Tensor, n: number, { annotation }: LoadedItem, rule: Rule): Tensor {
-  const map = { shape: [height, width], data: data.subarray(n * height * width, (n + 1) * height * width) };
+/** Map n of a batch, [H, W], once it is known to be finite. */
+function mapOf(maps: Tensor, n: number, { annotation }: LoadedItem, rule: Rule): Tensor {
+  const map = mapAt(maps, n);
   if (!map.data.every(Number.isFinite)) {
     throw new EngineError(
       `evaluate: expected finite gradients, got NaN or infinity under the rule ${rule} for "${annotation.image}".` +

@@ -54,6 +54,11 @@ export function className(labels: readonly string[] | undefined, k: number): str
   return labels?.[k] === undefined || name(labels[k]) === '' ? `class ${k}` : name(labels[k]);
 }
 
+/** `class 243, bull mastiff`, or `class 243` where it has no name. */
+export function classTitle(labels: readonly string[] | undefined, k: number): string {
+  return labels?.[k] === undefined ? `class ${k}` : `class ${k}, ${className(labels, k)}`;
+}
+
 /** The first of a class's names, `tabby`, for captions. */
 export function shortClassName(labels: readonly string[] | undefined, k: number): string {
   return className(labels, k).split(', ')[0];

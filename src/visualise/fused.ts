@@ -19,7 +19,7 @@ import { gaussian } from '../image/gaussian.ts';
 import type { GradientOptions, InputGradient, LayerSignal } from '../network.ts';
 import { resampleMap } from '../segment/maps.ts';
 import { formatShape, type Tensor } from '../tensor.ts';
-import { reduceChannels } from './reduce.ts';
+import { mapAt, reduceChannels } from './reduce.ts';
 
 /** Finer stages are as noisy as the input, coarser ones too blunt. */
 const FINE = 8;
@@ -122,7 +122,7 @@ export function averaged(parts: readonly Tensor[]): Tensor {
   for (let n = 0; n < items; n++) {
     const sum = new Float32Array(height * width);
     parts.forEach((part, p) => {
-      const map = item(part, n);
+      const map = mapAt(part, n);
       const [h, w] = map.shape;
       const spread = p === 0 ? gaussian(map, SIGMA * height).data : resampleMap(map.data, [h, w], [height, width]);
       let total = 0;
@@ -132,8 +132,4 @@ export function averaged(parts: readonly Tensor[]): Tensor {
     data.set(gaussian({ shape: [height, width], data: sum }, SIGMA * height).data, n * sum.length);
   }
   return { shape: [items, height, width], data };
-}
-
-function item({ shape: [, height, width], data }: Tensor, n: number): Tensor {
-  return { shape: [height, width], data: data.subarray(n * height * width, (n + 1) * height * width) };
 }

@@ -46,6 +46,11 @@ export function reduceChannels(gradient: Tensor, reduce: Reduce): Tensor {
   return { shape: [items, height, width], data };
 }
 
+/** Map n of maps [N, H, W], as [H, W]: a view, not a copy. */
+export function mapAt({ shape: [, height, width], data }: Tensor, n: number): Tensor {
+  return { shape: [height, width], data: data.subarray(n * height * width, (n + 1) * height * width) };
+}
+
 /** Each reads `channels` values, `plane` apart, from `from` on. */
 const CHANNEL_REDUCTIONS: Readonly<Record<Reduce, (w: Float32Array, from: number, plane: number, channels: number) => number>> = {
   max(w, from, plane, channels) {

@@ -12,7 +12,7 @@ import type { Rule, RuleSpec } from '../rule.ts';
 import type { MapKind } from '../segment/presets.ts';
 import { size, type Tensor } from '../tensor.ts';
 import { fusedMaps, fusedQuestions, fusionLayers } from './fused.ts';
-import { reduceChannels, type Reduce } from './reduce.ts';
+import { mapAt, reduceChannels, type Reduce } from './reduce.ts';
 import { averageViews, viewsOf } from './views.ts';
 
 /** A class by number, the best one, or the best five. */
@@ -123,7 +123,7 @@ export async function saliencyFrames(
       const answer = answers[q];
       const fused = fusion && fusedMaps(reply, fusion);
       for (let n = 0; n < own; n++) {
-        answer.maps.push(fused ? [itemOf(fused, n)] : reduced(gradient, n, reduce, perChannel));
+        answer.maps.push(fused ? [mapAt(fused, n)] : reduced(gradient, n, reduce, perChannel));
         answer.value += values[n] / views.inputs.length;
         if (targets === null || scores === null) continue;
         const row = scores.data.subarray(n * scores.shape[1], (n + 1) * scores.shape[1]);
@@ -210,11 +210,6 @@ async function targets(
 }
 
 const distinct = <T>(list: readonly T[]): T[] => [...new Map(list.map((item) => [JSON.stringify(item), item])).values()];
-
-/** Map n of [N, H, W]. */
-function itemOf({ shape: [, height, width], data }: Tensor, n: number): Tensor {
-  return { shape: [height, width], data: data.subarray(n * height * width, (n + 1) * height * width) };
-}
 
 /** The map of one item of a gradient, or one for each channel; each [H, W]. */
 function reduced({ shape, data }: Tensor, n: number, reduce: Reduce, perChannel: boolean): Tensor[] {
