@@ -165,6 +165,16 @@ export function valueInfo(typed: TypedGraph, name: string): ValueInfo {
   );
 }
 
+/** The values that `names` are computed from, themselves included: inputs, parameters, anything between. */
+export function ancestorsOf({ nodes }: Pick<Graph, 'nodes'>, names: readonly string[]): Set<string> {
+  const found = new Set(names);
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    // An omitted optional input has no name, and is no ancestor.
+    if (nodes[i].outputs.some((name) => found.has(name))) for (const input of nodes[i].inputs) if (input !== '') found.add(input);
+  }
+  return found;
+}
+
 /** Names for a message, at most a dozen of them. */
 export function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 12).map((name) => `"${name}"`);

@@ -3,7 +3,7 @@
  * nothing here touches a device.
  */
 import { GraphError } from './errors.ts';
-import { listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
+import { ancestorsOf, listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
 import { planSlots, type Lifetime } from './memory.ts';
 import { OPS } from './ops/index.ts';
 import type { AdjointContext, DeviceTraits, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
@@ -136,8 +136,8 @@ class Compiler {
       throw new GraphError(`target "${target}": expected a tensor of signals, got integers. Choose another target.`);
     }
     const roots = this.#options.keepAll ? [...values.keys()] : [...keep, ...(target !== undefined ? [target] : [])];
-    const needed = this.#ancestors(roots);
-    const onPath = target === undefined ? new Set<string>() : this.#ancestors([target]);
+    const needed = ancestorsOf(this.#typed, roots);
+    const onPath = target === undefined ? new Set<string>() : ancestorsOf(this.#typed, [target]);
     const wrt = this.#options.wrt ?? graph.inputs.filter((input) => (input.dtype ?? 'f32') === 'f32').map((input) => input.name);
     for (const name of wrt) valueInfo(this.#typed, name);
     const varying = this.#varying(new Set(wrt));
@@ -191,16 +191,6 @@ class Compiler {
         `rule: expected the name of a ReLU, got "${name}"${node ? `, which is ${node.op}` : ''}. ReLUs here: ${listNames(relus) || 'none'}.`,
       );
     }
-  }
-
-  /** The given values and everything they are computed from. */
-  #ancestors(names: readonly string[]): Set<string> {
-    const needed = new Set(names);
-    for (let i = this.#typed.nodes.length - 1; i >= 0; i--) {
-      const node = this.#typed.nodes[i];
-      if (node.outputs.some((name) => needed.has(name))) for (const input of node.inputs) if (input !== '') needed.add(input);
-    }
-    return needed;
   }
 
   /** Values that a change of `sources` can reach through differentiable inputs. */

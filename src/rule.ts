@@ -24,6 +24,20 @@ export interface RuleSpec {
   readonly at?: Readonly<Record<string, Rule>>;
 }
 
+/** Whether a rule passes the signal r where ReLU's input was x. */
+export function rulePasses(rule: Rule, x: number, r: number): boolean {
+  switch (rule) {
+    case 'gradient':
+      return x > 0;
+    case 'deconvnet':
+      return r > 0;
+    case 'guided':
+      return x > 0 && r > 0;
+    case 'linear':
+      return true;
+  }
+}
+
 /** @throws InputError if `name` is not a rule. */
 export function parseRule(name: string): Rule {
   if ((RULES as readonly string[]).includes(name)) return name as Rule;

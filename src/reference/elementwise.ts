@@ -3,7 +3,7 @@
  */
 import type { ClipAttrs } from '../ops/clip.ts';
 import { dropoutHash, threshold, type DropoutAttrs } from '../ops/dropout.ts';
-import type { Rule } from '../rule.ts';
+import { rulePasses } from '../rule.ts';
 import { size, type Shape } from '../tensor.ts';
 import { bounded, broadcastIndex, broadcastShape, input, scatterSum } from './arrays.ts';
 import { magnitudes, passBound, sumBound, sumBounds } from './bounds.ts';
@@ -11,20 +11,6 @@ import type { Bounded, ReferenceCall, ReferenceOp } from './types.ts';
 
 const passed = (shape: Shape, data: Float64Array, bounds: boolean): Bounded =>
   bounded(shape, data, bounds ? data.map(passBound) : undefined);
-
-/** Whether a rule passes the signal r where ReLU's input was x. */
-export function rulePasses(rule: Rule, x: number, r: number): boolean {
-  switch (rule) {
-    case 'gradient':
-      return x > 0;
-    case 'deconvnet':
-      return r > 0;
-    case 'guided':
-      return x > 0 && r > 0;
-    case 'linear':
-      return true;
-  }
-}
 
 /** relu: y = max(x, 0), NaN stays NaN; dx = dy where the rule passes it. Exact. */
 export const relu: ReferenceOp<object> = {

@@ -6,11 +6,11 @@
  * @see Simonyan, Vedaldi, Zisserman 2013, section 4
  */
 import { InputError } from '../errors.ts';
-import { typeGraph, valueInfo, type Graph } from '../graph.ts';
+import { ancestorsOf, typeGraph, valueInfo, type Graph } from '../graph.ts';
 import type { Picture } from '../image/picture.ts';
 import { preprocess, type PictureToInput, type Preprocess } from '../image/preprocess.ts';
 import { argmax, requireScores, type GradientOptions, type LayerSignal, type Network, type Neuron } from '../network.ts';
-import { RULES, type Rule } from '../rule.ts';
+import { rulePasses, RULES, type Rule } from '../rule.ts';
 import { formatShape, type Shape, type Tensor } from '../tensor.ts';
 
 /** The rules two by two, in the order of their cosines. */
@@ -149,9 +149,7 @@ function strongestUnit(name: string, { shape, data }: Tensor): Neuron {
 
 /** The ReLUs that a tensor depends on, itself included. */
 function relusBelow(graph: Graph, tensor: string): Graph['nodes'] {
-  const needed = new Set([tensor]);
-  for (const node of [...graph.nodes].reverse())
-    if (node.outputs.some((name) => needed.has(name))) node.inputs.forEach((name) => needed.add(name));
+  const needed = ancestorsOf(graph, [tensor]);
   return graph.nodes.filter((node) => node.op === 'relu' && needed.has(node.outputs[0]));
 }
 
@@ -184,9 +182,7 @@ function compareRelu(node: string, tensor: string, at: (rule: Rule) => LayerSign
 
 /** The signal that leaves a ReLU downwards: R where the rule lets it pass. */
 function leaving(rule: Rule, y: Float32Array, r: Float32Array): Float32Array {
-  if (rule === 'linear') return r;
-  const open = (i: number): boolean => (rule === 'deconvnet' || y[i] > 0) && (rule === 'gradient' || r[i] > 0);
-  return r.map((v, i) => (open(i) ? v : 0));
+  return r.map((v, i) => (rulePasses(rule, y[i], v) ? v : 0));
 }
 
 function agreement(signal: (rule: Rule) => Float32Array): Agreement {

@@ -14,7 +14,7 @@
  * @see Simonyan, Vedaldi, Zisserman 2013, section 3; Jiang et al. 2021, LayerCAM (E, of one layer or several)
  */
 import { InputError } from '../errors.ts';
-import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
+import { ancestorsOf, typeGraph, type Graph, type TypedGraph } from '../graph.ts';
 import { gaussian } from '../image/gaussian.ts';
 import type { GradientOptions, InputGradient, LayerSignal } from '../network.ts';
 import { resampleMap } from '../segment/maps.ts';
@@ -50,7 +50,7 @@ export function fusionLayers(graph: Graph | TypedGraph): FusionLayers {
     return info?.shape.length === 4 && info.dtype === 'f32' ? info.shape[2] : 0;
   };
   // From the scores down: a tensor beside the path to them has no signal.
-  const onPath = ancestors(typed.graph);
+  const onPath = ancestorsOf(typed.graph, [typed.graph.scores ?? typed.graph.outputs].flat());
   const made = typed.graph.nodes.flatMap(({ outputs }) => outputs.slice(0, 1)).filter((name) => onPath.has(name) && heightOf(name) > 1);
   const stageAt = (stride: number): { first: string; last: string } | null => {
     const far = (name: string): number => Math.abs(Math.log((heightOf(name) * stride) / input[2]));
@@ -68,12 +68,6 @@ export function fusionLayers(graph: Graph | TypedGraph): FusionLayers {
     fine: fine ? [...new Set([fine.first, fine.last])] : [],
     coarse: coarse && coarse.last !== fine?.last ? [coarse.last] : [],
   };
-}
-
-function ancestors({ nodes, scores, outputs }: Graph): Set<string> {
-  const found = new Set(scores === undefined ? outputs : [scores]);
-  for (const node of [...nodes].reverse()) if (node.outputs.some((name) => found.has(name))) node.inputs.forEach((name) => found.add(name));
-  return found;
 }
 
 /** What to ask the network for {@link fusedMaps} of one target: its score, and its log odds where there is a coarse layer. One forward pass. */
