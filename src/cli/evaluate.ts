@@ -19,9 +19,10 @@ import { GRAPHCUT_PRESETS, MAP_KINDS } from '../segment/presets.ts';
 import { VERSION } from '../version.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount } from './classes.ts';
-import { checkOutput, readBytes, writeWhole } from './files.ts';
+import { readBytes } from './files.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
+import { checkOutput, writeTogether } from './outputs.ts';
 import { progress } from './progress.ts';
 import { adapterReport, printJson, withCommonSettings, withDevice, withExample } from './session.ts';
 import { printSummary, summaryReport } from './summary.ts';
@@ -242,7 +243,7 @@ async function mergeFiles(files: readonly string[], args: { output?: string; ran
       `warning: ${missing.length} of ${header.images} images are missing: number ${which.join(', ')}${missing.length > 5 ? ', ...' : ''}`,
     );
   }
-  if (args.output !== undefined) await writeWhole(args.output, [header, ...merged.rows].map(formatLine).join(''));
+  if (args.output !== undefined) await writeTogether([[args.output, new TextEncoder().encode([header, ...merged.rows].map(formatLine).join(''))]]);
   const inside = (index: number): boolean => index + 1 >= range[0] && index + 1 <= range[1];
   const report = summaryReport({ header, rows: merged.rows.filter(({ index }) => inside(index)), missing: missing.filter(inside) });
   if (args.json) printJson(report);

@@ -15,8 +15,8 @@ import {
   withDeviceOptions,
   type DeviceArguments,
 } from './arguments.ts';
-import { checkOutput, writeWhole } from './files.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
+import { checkOutput, writeTogether } from './outputs.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample, type Question } from './session.ts';
 
 interface Arguments extends DeviceArguments, PictureArguments {
@@ -97,7 +97,7 @@ async function inputGradient(
     try {
       const result = await network.gradient(input, options);
       warnNonFinite('the gradient', result.gradient);
-      await writeWhole(args.output, writeNpy(result.gradient));
+      await writeTogether([[args.output, writeNpy(result.gradient)]]);
       const length = norm(result.gradient);
       if (length === 0)
         console.error('warning: the gradient is zero everywhere: no open path leads from the input to the target under this rule.');
@@ -140,7 +140,7 @@ async function parameterGradients(
     try {
       const { loss, gradients } = await network.parameterGradients(input, labels);
       for (const [name, gradient] of gradients) warnNonFinite(`the gradient of "${name}"`, gradient);
-      await writeWhole(args.output, writeSafetensors(gradients));
+      await writeTogether([[args.output, writeSafetensors(gradients)]]);
       const parametersReport = [...gradients].map(([name, { shape, data }]) => ({ name, shape, norm: norm({ shape, data }) }));
       if (args.json) {
         printJson({

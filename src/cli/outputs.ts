@@ -1,4 +1,4 @@
-/** Several output files of one command: all of them or none. */
+/** The output files of a command: written whole or not at all, and of several all or none. */
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -37,6 +37,11 @@ export async function checkOutputs(outputs: readonly OutputOption[], inputs: rea
       throw new InputError(`${option}: expected a file, got the folder "${file}".`);
     }
   }
+}
+
+/** {@link checkOutputs} for a command whose one output is `--output`. */
+export function checkOutput(file: string | undefined, extension: string, inputs: readonly string[]): Promise<void> {
+  return checkOutputs([{ option: '--output', file, extensions: [extension] }], inputs);
 }
 
 /** The bytes of a file, whole or in parts. */

@@ -4,9 +4,9 @@ import { writeNpy } from '../formats/index.ts';
 import { Network, posterior, ranked, requireScores } from '../network.ts';
 import type { Tensor } from '../tensor.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
-import { checkOutput, writeWhole } from './files.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
+import { checkOutput, writeTogether } from './outputs.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
 interface Arguments extends DeviceArguments, PictureArguments {
@@ -47,7 +47,7 @@ async function predict(args: Arguments): Promise<void> {
       const items = value.shape[0] ?? 1;
       const output = args.tensor === undefined ? { shape: [items, value.data.length / items], data: value.data as Float32Array } : value;
       if (!(output.data instanceof Int32Array)) warnNonFinite(`"${name}"`, output as Tensor);
-      if (args.output !== undefined) await writeWhole(args.output, writeNpy(output));
+      if (args.output !== undefined) await writeTogether([[args.output, writeNpy(output)]]);
       const report = {
         model: args.model,
         input: args.input,

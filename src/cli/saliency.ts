@@ -6,7 +6,7 @@ import { COLOURS, colourRange, DEFAULT_CLIP, type ColourRange, type Colours } fr
 import type { Picture } from '../image/picture.ts';
 import type { Preprocess } from '../image/preprocess.ts';
 import { className, shortClassName } from '../models/labels.ts';
-import { Network, SCORE_KINDS, type Neuron } from '../network.ts';
+import { Network, SCORE_KINDS, type Neuron, type ScoreKind } from '../network.ts';
 import { RULES } from '../rule.ts';
 import { VERSION } from '../version.ts';
 import type { MapSheetOptions } from '../visualise/draw.ts';
@@ -213,7 +213,7 @@ function metadata(
       : {
           Score: String(frame.score),
           Posterior: String(frame.posterior),
-          Differentiated: args.score === 'scores' ? 'score' : 'posterior',
+          Differentiated: { scores: 'score', posterior: 'posterior', logodds: 'log odds' }[args.score as ScoreKind],
         }),
     Rule: [args.rule, ...args.ruleAt].join(', '),
     Views: args.views,

@@ -301,4 +301,16 @@ test('help, with examples', async () => {
   }
 });
 
+test('the picture says which number was differentiated', async () => {
+  for (const [score, said] of [
+    ['scores', 'score'],
+    ['posterior', 'posterior'],
+    ['logodds', 'log odds'],
+  ]) {
+    const { code, err } = await backlight('saliency', 'photo.png', '--model', 'net.json', '--score', score, '-o', 'm.png');
+    assert.is(code, 0, err);
+    assert.is(readPngText(take('m.png')).Differentiated, said);
+  }
+});
+
 test.run();
