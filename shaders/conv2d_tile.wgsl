@@ -326,6 +326,291 @@ fn tile8x16(
   }
 }
 
+// 8 pixels x 16 output channels, for few input channels.
+@compute @workgroup_size(32)
+fn flat8x16(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let count = g.batch * g.gridHeight * g.gridWidth;
+  let lanes = (count + 7u) / 8u;
+  let tiles = g.outputsPadded / 16u;
+  let index = (group.y * groups.x + group.x) * 32u + local;
+  let lane = index % lanes;
+  let first = index / lanes % tiles * 16u;
+  let part = index / (lanes * tiles);
+  if (part >= g.groups) {
+    return;
+  }
+  let plane = u32(g.xHeight * g.xWidth);
+  let p0 = pixel(lane + 0u * lanes);
+  let p1 = pixel(lane + 1u * lanes);
+  let p2 = pixel(lane + 2u * lanes);
+  let p3 = pixel(lane + 3u * lanes);
+  let p4 = pixel(lane + 4u * lanes);
+  let p5 = pixel(lane + 5u * lanes);
+  let p6 = pixel(lane + 6u * lanes);
+  let p7 = pixel(lane + 7u * lanes);
+  let top0 = i32(p0.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top1 = i32(p1.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top2 = i32(p2.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top3 = i32(p3.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top4 = i32(p4.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top5 = i32(p5.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top6 = i32(p6.i) * g.xStrideHeight + g.xOffsetHeight;
+  let top7 = i32(p7.i) * g.xStrideHeight + g.xOffsetHeight;
+  let left0 = i32(p0.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left1 = i32(p1.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left2 = i32(p2.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left3 = i32(p3.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left4 = i32(p4.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left5 = i32(p5.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left6 = i32(p6.j) * g.xStrideWidth + g.xOffsetWidth;
+  let left7 = i32(p7.j) * g.xStrideWidth + g.xOffsetWidth;
+  let image0 = (p0.n * g.groups + part) * g.inputs * plane;
+  let image1 = (p1.n * g.groups + part) * g.inputs * plane;
+  let image2 = (p2.n * g.groups + part) * g.inputs * plane;
+  let image3 = (p3.n * g.groups + part) * g.inputs * plane;
+  let image4 = (p4.n * g.groups + part) * g.inputs * plane;
+  let image5 = (p5.n * g.groups + part) * g.inputs * plane;
+  let image6 = (p6.n * g.groups + part) * g.inputs * plane;
+  let image7 = (p7.n * g.groups + part) * g.inputs * plane;
+  var s0_0 = vec4f();
+  var s0_1 = vec4f();
+  var s0_2 = vec4f();
+  var s0_3 = vec4f();
+  var s1_0 = vec4f();
+  var s1_1 = vec4f();
+  var s1_2 = vec4f();
+  var s1_3 = vec4f();
+  var s2_0 = vec4f();
+  var s2_1 = vec4f();
+  var s2_2 = vec4f();
+  var s2_3 = vec4f();
+  var s3_0 = vec4f();
+  var s3_1 = vec4f();
+  var s3_2 = vec4f();
+  var s3_3 = vec4f();
+  var s4_0 = vec4f();
+  var s4_1 = vec4f();
+  var s4_2 = vec4f();
+  var s4_3 = vec4f();
+  var s5_0 = vec4f();
+  var s5_1 = vec4f();
+  var s5_2 = vec4f();
+  var s5_3 = vec4f();
+  var s6_0 = vec4f();
+  var s6_1 = vec4f();
+  var s6_2 = vec4f();
+  var s6_3 = vec4f();
+  var s7_0 = vec4f();
+  var s7_1 = vec4f();
+  var s7_2 = vec4f();
+  var s7_3 = vec4f();
+  var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u;
+  let total = g.kernelHeight * g.kernelWidth * g.inputs;
+  var c = 0u;
+  var kh = 0;
+  var kw = 0;
+  for (var start = 0u; start < total; start += 64u) {
+    var t0_0 = vec4f();
+    var t0_1 = vec4f();
+    var t0_2 = vec4f();
+    var t0_3 = vec4f();
+    var t1_0 = vec4f();
+    var t1_1 = vec4f();
+    var t1_2 = vec4f();
+    var t1_3 = vec4f();
+    var t2_0 = vec4f();
+    var t2_1 = vec4f();
+    var t2_2 = vec4f();
+    var t2_3 = vec4f();
+    var t3_0 = vec4f();
+    var t3_1 = vec4f();
+    var t3_2 = vec4f();
+    var t3_3 = vec4f();
+    var t4_0 = vec4f();
+    var t4_1 = vec4f();
+    var t4_2 = vec4f();
+    var t4_3 = vec4f();
+    var t5_0 = vec4f();
+    var t5_1 = vec4f();
+    var t5_2 = vec4f();
+    var t5_3 = vec4f();
+    var t6_0 = vec4f();
+    var t6_1 = vec4f();
+    var t6_2 = vec4f();
+    var t6_3 = vec4f();
+    var t7_0 = vec4f();
+    var t7_1 = vec4f();
+    var t7_2 = vec4f();
+    var t7_3 = vec4f();
+    let end = min(start + 64u, total);
+    for (var k = start; k < end; k++) {
+      let down = kh * g.xStepHeight;
+      let right = kw * g.xStepWidth;
+      let channel = c * plane;
+      let in0 = (u32(top0 + down) < u32(g.xHeight)) & (u32(left0 + right) < u32(g.xWidth));
+      let in1 = (u32(top1 + down) < u32(g.xHeight)) & (u32(left1 + right) < u32(g.xWidth));
+      let in2 = (u32(top2 + down) < u32(g.xHeight)) & (u32(left2 + right) < u32(g.xWidth));
+      let in3 = (u32(top3 + down) < u32(g.xHeight)) & (u32(left3 + right) < u32(g.xWidth));
+      let in4 = (u32(top4 + down) < u32(g.xHeight)) & (u32(left4 + right) < u32(g.xWidth));
+      let in5 = (u32(top5 + down) < u32(g.xHeight)) & (u32(left5 + right) < u32(g.xWidth));
+      let in6 = (u32(top6 + down) < u32(g.xHeight)) & (u32(left6 + right) < u32(g.xWidth));
+      let in7 = (u32(top7 + down) < u32(g.xHeight)) & (u32(left7 + right) < u32(g.xWidth));
+      let at0 = image0 + channel + u32((top0 + down) * g.xWidth + left0 + right);
+      let at1 = image1 + channel + u32((top1 + down) * g.xWidth + left1 + right);
+      let at2 = image2 + channel + u32((top2 + down) * g.xWidth + left2 + right);
+      let at3 = image3 + channel + u32((top3 + down) * g.xWidth + left3 + right);
+      let at4 = image4 + channel + u32((top4 + down) * g.xWidth + left4 + right);
+      let at5 = image5 + channel + u32((top5 + down) * g.xWidth + left5 + right);
+      let at6 = image6 + channel + u32((top6 + down) * g.xWidth + left6 + right);
+      let at7 = image7 + channel + u32((top7 + down) * g.xWidth + left7 + right);
+      let x0 = select(0.0, x[select(0u, at0, in0)], in0);
+      let x1 = select(0.0, x[select(0u, at1, in1)], in1);
+      let x2 = select(0.0, x[select(0u, at2, in2)], in2);
+      let x3 = select(0.0, x[select(0u, at3, in3)], in3);
+      let x4 = select(0.0, x[select(0u, at4, in4)], in4);
+      let x5 = select(0.0, x[select(0u, at5, in5)], in5);
+      let x6 = select(0.0, x[select(0u, at6, in6)], in6);
+      let x7 = select(0.0, x[select(0u, at7, in7)], in7);
+      let w0 = w[row + 0u];
+      let w1 = w[row + 1u];
+      let w2 = w[row + 2u];
+      let w3 = w[row + 3u];
+      t0_0 = fma(vec4f(x0), w0, t0_0);
+      t0_1 = fma(vec4f(x0), w1, t0_1);
+      t0_2 = fma(vec4f(x0), w2, t0_2);
+      t0_3 = fma(vec4f(x0), w3, t0_3);
+      t1_0 = fma(vec4f(x1), w0, t1_0);
+      t1_1 = fma(vec4f(x1), w1, t1_1);
+      t1_2 = fma(vec4f(x1), w2, t1_2);
+      t1_3 = fma(vec4f(x1), w3, t1_3);
+      t2_0 = fma(vec4f(x2), w0, t2_0);
+      t2_1 = fma(vec4f(x2), w1, t2_1);
+      t2_2 = fma(vec4f(x2), w2, t2_2);
+      t2_3 = fma(vec4f(x2), w3, t2_3);
+      t3_0 = fma(vec4f(x3), w0, t3_0);
+      t3_1 = fma(vec4f(x3), w1, t3_1);
+      t3_2 = fma(vec4f(x3), w2, t3_2);
+      t3_3 = fma(vec4f(x3), w3, t3_3);
+      t4_0 = fma(vec4f(x4), w0, t4_0);
+      t4_1 = fma(vec4f(x4), w1, t4_1);
+      t4_2 = fma(vec4f(x4), w2, t4_2);
+      t4_3 = fma(vec4f(x4), w3, t4_3);
+      t5_0 = fma(vec4f(x5), w0, t5_0);
+      t5_1 = fma(vec4f(x5), w1, t5_1);
+      t5_2 = fma(vec4f(x5), w2, t5_2);
+      t5_3 = fma(vec4f(x5), w3, t5_3);
+      t6_0 = fma(vec4f(x6), w0, t6_0);
+      t6_1 = fma(vec4f(x6), w1, t6_1);
+      t6_2 = fma(vec4f(x6), w2, t6_2);
+      t6_3 = fma(vec4f(x6), w3, t6_3);
+      t7_0 = fma(vec4f(x7), w0, t7_0);
+      t7_1 = fma(vec4f(x7), w1, t7_1);
+      t7_2 = fma(vec4f(x7), w2, t7_2);
+      t7_3 = fma(vec4f(x7), w3, t7_3);
+      row += g.outputsPadded / 4u;
+      // The next channel, or the next tap's first.
+      c += 1u;
+      let pastChannels = c == g.inputs;
+      c = select(c, 0u, pastChannels);
+      kw += select(0, 1, pastChannels);
+      let pastRow = kw == i32(g.kernelWidth);
+      kw = select(kw, 0, pastRow);
+      kh += select(0, 1, pastRow);
+    }
+    s0_0 += t0_0;
+    s0_1 += t0_1;
+    s0_2 += t0_2;
+    s0_3 += t0_3;
+    s1_0 += t1_0;
+    s1_1 += t1_1;
+    s1_2 += t1_2;
+    s1_3 += t1_3;
+    s2_0 += t2_0;
+    s2_1 += t2_1;
+    s2_2 += t2_2;
+    s2_3 += t2_3;
+    s3_0 += t3_0;
+    s3_1 += t3_1;
+    s3_2 += t3_2;
+    s3_3 += t3_3;
+    s4_0 += t4_0;
+    s4_1 += t4_1;
+    s4_2 += t4_2;
+    s4_3 += t4_3;
+    s5_0 += t5_0;
+    s5_1 += t5_1;
+    s5_2 += t5_2;
+    s5_3 += t5_3;
+    s6_0 += t6_0;
+    s6_1 += t6_1;
+    s6_2 += t6_2;
+    s6_3 += t6_3;
+    s7_0 += t7_0;
+    s7_1 += t7_1;
+    s7_2 += t7_2;
+    s7_3 += t7_3;
+  }
+  let sums = array<array<f32, 8>, 16>(
+    array<f32, 8>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x, s7_0.x),
+    array<f32, 8>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y, s7_0.y),
+    array<f32, 8>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z),
+    array<f32, 8>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w),
+    array<f32, 8>(s0_1.x, s1_1.x, s2_1.x, s3_1.x, s4_1.x, s5_1.x, s6_1.x, s7_1.x),
+    array<f32, 8>(s0_1.y, s1_1.y, s2_1.y, s3_1.y, s4_1.y, s5_1.y, s6_1.y, s7_1.y),
+    array<f32, 8>(s0_1.z, s1_1.z, s2_1.z, s3_1.z, s4_1.z, s5_1.z, s6_1.z, s7_1.z),
+    array<f32, 8>(s0_1.w, s1_1.w, s2_1.w, s3_1.w, s4_1.w, s5_1.w, s6_1.w, s7_1.w),
+    array<f32, 8>(s0_2.x, s1_2.x, s2_2.x, s3_2.x, s4_2.x, s5_2.x, s6_2.x, s7_2.x),
+    array<f32, 8>(s0_2.y, s1_2.y, s2_2.y, s3_2.y, s4_2.y, s5_2.y, s6_2.y, s7_2.y),
+    array<f32, 8>(s0_2.z, s1_2.z, s2_2.z, s3_2.z, s4_2.z, s5_2.z, s6_2.z, s7_2.z),
+    array<f32, 8>(s0_2.w, s1_2.w, s2_2.w, s3_2.w, s4_2.w, s5_2.w, s6_2.w, s7_2.w),
+    array<f32, 8>(s0_3.x, s1_3.x, s2_3.x, s3_3.x, s4_3.x, s5_3.x, s6_3.x, s7_3.x),
+    array<f32, 8>(s0_3.y, s1_3.y, s2_3.y, s3_3.y, s4_3.y, s5_3.y, s6_3.y, s7_3.y),
+    array<f32, 8>(s0_3.z, s1_3.z, s2_3.z, s3_3.z, s4_3.z, s5_3.z, s6_3.z, s7_3.z),
+    array<f32, 8>(s0_3.w, s1_3.w, s2_3.w, s3_3.w, s4_3.w, s5_3.w, s6_3.w, s7_3.w),
+  );
+  let to0 = address(p0, part * g.outputs + first);
+  let to1 = address(p1, part * g.outputs + first);
+  let to2 = address(p2, part * g.outputs + first);
+  let to3 = address(p3, part * g.outputs + first);
+  let to4 = address(p4, part * g.outputs + first);
+  let to5 = address(p5, part * g.outputs + first);
+  let to6 = address(p6, part * g.outputs + first);
+  let to7 = address(p7, part * g.outputs + first);
+  for (var o = 0u; o < min(16u, g.outputs - first); o++) {
+    let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
+    let column = sums[o];
+    let up = o * g.yHeight * g.yWidth;
+    if (lane + 0u * lanes < count) {
+      y[to0 + up] = column[0] + bias;
+    }
+    if (lane + 1u * lanes < count) {
+      y[to1 + up] = column[1] + bias;
+    }
+    if (lane + 2u * lanes < count) {
+      y[to2 + up] = column[2] + bias;
+    }
+    if (lane + 3u * lanes < count) {
+      y[to3 + up] = column[3] + bias;
+    }
+    if (lane + 4u * lanes < count) {
+      y[to4 + up] = column[4] + bias;
+    }
+    if (lane + 5u * lanes < count) {
+      y[to5 + up] = column[5] + bias;
+    }
+    if (lane + 6u * lanes < count) {
+      y[to6 + up] = column[6] + bias;
+    }
+    if (lane + 7u * lanes < count) {
+      y[to7 + up] = column[7] + bias;
+    }
+  }
+}
+
 // 8 pixels x 4 output channels.
 @compute @workgroup_size(32)
 fn tile8x4(

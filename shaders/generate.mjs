@@ -1,6 +1,7 @@
 /**
- * Writes conv2d_tile.wgsl and conv2d_quad.wgsl: the convolution of conv2d.wgsl in register tiles, its inner loops unrolled in the text, for
- * devices whose compilers do not unroll. `node shaders/generate.mjs` rewrites both files; the same script gives the same bytes.
+ * Writes the kernels in register tiles, their inner loops unrolled in the text, for devices whose compilers do not unroll: conv2d_tile.wgsl
+ * and conv2d_quad.wgsl from conv2d.wgsl, conv2d_weight_quad.wgsl from conv2d_weight.wgsl, linear_quad.wgsl from linear.wgsl.
+ * `node shaders/generate.mjs` rewrites the files; the same script gives the same bytes.
  *
  * Beyond unrolling, the text is shaped by what compilers take long over: no `&&` (each is a branch, and 24 of them took one compiler half a
  * minute), a loop around the stores at the end instead of a hundred guarded ones, channels not unrolled.
@@ -78,6 +79,39 @@ ${lines(pixels, (p) => lines(vectors, (v) => `      s${p}_${v} += t${p}_${v};`))
     }
   }`;
 
+/**
+ * The same for few channels, where entering a loop for every tap costs more than its channels: taps and channels in one loop, in spans that run
+ * across taps. Bounds are tested every time.
+ */
+const flatSum = (pixels, vectors, quad) => `  let total = g.kernelHeight * g.kernelWidth * g.inputs;
+  var c = 0u;
+  var kh = 0;
+  var kw = 0;
+  for (var start = 0u; start < total; start += ${SPAN}u) {
+${lines(pixels, (p) => lines(vectors, (v) => `    var t${p}_${v} = vec4f();`))}
+    let end = min(start + ${SPAN}u, total);
+    for (var k = start; k < end; k++) {
+      let down = kh * g.xStepHeight;
+      let right = kw * g.xStepWidth;
+      let channel = c * plane;
+${lines(pixels, (p) => `      let in${p} = (u32(top${p} + down) < u32(g.xHeight)) & (u32(left${p} + right) < u32(g.xWidth));`)}
+${lines(pixels, (p) => `      let at${p} = image${p} + channel + u32((top${p} + down) * g.xWidth + left${p} + right);`)}
+${lines(pixels, (p) => `      let x${p} = select(0.0, x[select(0u, at${p}, in${p})], in${p});`)}
+${weights(vectors, quad).replaceAll('        let', '      let')}
+${lines(pixels, (p) => lines(vectors, (v) => `      t${p}_${v} = fma(vec4f(x${p}), w${v}, t${p}_${v});`))}
+      row += g.outputsPadded${quad ? '' : ' / 4u'};
+      // The next channel, or the next tap's first.
+      c += 1u;
+      let pastChannels = c == g.inputs;
+      c = select(c, 0u, pastChannels);
+      kw += select(0, 1, pastChannels);
+      let pastRow = kw == i32(g.kernelWidth);
+      kw = select(kw, 0, pastRow);
+      kh += select(0, 1, pastRow);
+    }
+${lines(pixels, (p) => lines(vectors, (v) => `    s${p}_${v} += t${p}_${v};`))}
+  }`;
+
 /** Stores the sums channel by channel: one loop, whose text holds a store per pixel. */
 const store = (pixels, outputs) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
 ${lines(
@@ -97,11 +131,11 @@ ${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} 
   }`;
 
 /** An entry point whose invocations make `pixels` x `outputs` elements each. */
-function entry({ name, pixels, outputs, quad }) {
+function entry({ name, pixels, outputs, quad, flat }) {
   const vectors = outputs / 4;
   const leave = '  if (part >= g.groups) {\n    return;\n  }\n';
   const row = 'part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first';
-  return `// ${pixels} pixel${pixels > 1 ? 's' : ''} x ${outputs} output channels.
+  return `// ${pixels} pixel${pixels > 1 ? 's' : ''} x ${outputs} output channels${flat ? ', for few input channels' : ''}.
 @compute @workgroup_size(${WORKGROUP})
 fn ${name}(
   @builtin(workgroup_id) group: vec3u,
@@ -122,7 +156,7 @@ ${lines(pixels, (p) => `  let left${p} = i32(p${p}.j) * g.xStrideWidth + g.xOffs
 ${lines(pixels, (p) => `  let image${p} = (p${p}.n * g.groups + part) * g.inputs * plane;`)}
 ${lines(pixels, (p) => lines(vectors, (v) => `  var s${p}_${v} = vec4f();`))}
   var row = ${quad ? `${row} + (member & 3u)` : `(${row}) / 4u`};
-${sum(pixels, vectors, quad)}
+${(flat ? flatSum : sum)(pixels, vectors, quad)}
 ${quad ? leave : ''}${store(pixels, outputs)}
 }`;
 }
@@ -141,18 +175,160 @@ const quadHeader = `// 2-D convolution in register tiles, for devices with subgr
 // within one tile of output channels, \`lanes\` being a multiple of 4; invocations past the end run along, because the others rely on them.
 // The result is the same to the bit.`;
 
+/** Sixteen rows, four of them read by each member of a quad and broadcast, as w0 to w3 for four rows each. */
+const rowsOfQuad = (read) => `${lines(4, (v) => `        let q${v} = ${read(v)};`)}
+${lines(4, (v) => `        let w${v} = vec4f(${range(4)
+  .map((k) => `quadBroadcast(q${v}, ${k}u)`)
+  .join(', ')});`)}`;
+
+/** Declares or adds up an 8 x 16 tile of accumulators, eight columns by four vectors of rows. */
+const tile = (line) => lines(8, (p) => lines(4, (v) => line(p, v)));
+
+const gathered = `  let sums = array<array<f32, 8>, 16>(
+${lines(
+  16,
+  (o) =>
+    `    array<f32, 8>(${range(8)
+      .map((p) => `s${p}_${o >> 2}.${'xyzw'[o & 3]}`)
+      .join(', ')}),`,
+)}
+  );`;
+
+/** linear.wgsl's product in tiles of 16 rows x 8 columns. */
+const linearQuad = `@compute @workgroup_size(16)
+fn quad16x8(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let lanes = (g.columns + 31u) / 32u * 4u;
+  let index = (group.y * groups.x + group.x) * 16u + local;
+  let lane = index % lanes;
+  let m = index / lanes * 16u;
+${lines(8, (p) => `  let n${p} = min(lane + ${p}u * lanes, g.columns - 1u) * g.bColumn;`)}
+${lines(4, (v) => `  let m${v} = min(m + ${4 * v}u + (member & 3u), g.rows - 1u) * g.aRow;`)}
+${tile((p, v) => `  var s${p}_${v} = vec4f();`)}
+  let spans = (g.depth + ${SPAN - 1}u) / ${SPAN}u;
+  for (var span = 0u; span < spans; span++) {
+${tile((p, v) => `    var t${p}_${v} = vec4f();`)}
+    let end = min((span + 1u) * ${SPAN}u, g.depth);
+    for (var k = span * ${SPAN}u; k < end; k++) {
+      let across = k * g.bRow;
+      let down = k * g.aColumn;
+${lines(8, (p) => `      let x${p} = b[n${p} + across];`)}
+${rowsOfQuad((v) => `a[m${v} + down]`).replaceAll('        let', '      let')}
+${tile((p, v) => `      t${p}_${v} = fma(vec4f(x${p}), w${v}, t${p}_${v});`)}
+    }
+${tile((p, v) => `    s${p}_${v} += t${p}_${v};`)}
+  }
+  if (m >= g.rows) {
+    return;
+  }
+${gathered}
+  for (var i = 0u; i < min(16u, g.rows - m); i++) {
+    let row = sums[i];
+${lines(8, (p) => `    put(m + i, lane + ${p}u * lanes, row[${p}]);`)}
+  }
+}`;
+
+/** conv2d_weight.wgsl's sum in tiles of 16 output channels x 8 columns of dw. */
+const weightQuad = `@compute @workgroup_size(16)
+fn quad16x8(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  // index = (((slab * groups + part) * outputTiles + outputTile) * lanes + lane
+  let taps = g.kernelHeight * g.kernelWidth;
+  let columns = g.inputs * taps;
+  let lanes = (columns + 31u) / 32u * 4u;
+  let outputTiles = (g.outputs + 15u) / 16u;
+  let index = (group.y * groups.x + group.x) * 16u + local;
+  let lane = index % lanes;
+  let o = index / lanes % outputTiles * 16u;
+  let part = index / (lanes * outputTiles) % g.groups;
+  let slab = index / (lanes * outputTiles * g.groups);
+  let xPlane = g.xHeight * g.xWidth;
+  let yPlane = u32(g.yHeight * g.yWidth);
+${lines(8, (p) => `  let column${p} = min(lane + ${p}u * lanes, columns - 1u);`)}
+${lines(8, (p) => `  let top${p} = i32(column${p} % taps / g.kernelWidth) * g.dilationHeight - g.padTop;`)}
+${lines(8, (p) => `  let left${p} = i32(column${p} % taps % g.kernelWidth) * g.dilationWidth - g.padLeft;`)}
+${lines(8, (p) => `  let plane${p} = i32(column${p} / taps) * xPlane;`)}
+${lines(4, (v) => `  let m${v} = min(o + ${4 * v}u + (member & 3u), g.outputs - 1u) * yPlane;`)}
+${tile((p, v) => `  var s${p}_${v} = vec4f();`)}
+  // As many turns for every slab, since a quad may hold none of its own: rows past the end count as outside x.
+  let rows = g.batch * u32(g.yHeight);
+  for (var turn = 0u; turn < g.slabRows; turn++) {
+    let wanted = slab * g.slabRows + turn;
+    let r = min(wanted, rows - 1u);
+    let n = r / u32(g.yHeight);
+    let oh = r % u32(g.yHeight);
+    let down = i32(oh) * g.strideHeight;
+    let image = i32((n * g.groups + part) * g.inputs) * xPlane + down * g.xWidth;
+    let yRow = (n * g.groups + part) * g.outputs * yPlane + oh * u32(g.yWidth);
+${lines(8, (p) => `    let in${p} = (wanted < rows) & (u32(down + top${p}) < u32(g.xHeight));`)}
+${lines(8, (p) => `    let row${p} = image + plane${p} + top${p} * g.xWidth + left${p};`)}
+    for (var ow = 0; ow < g.yWidth; ow++) {
+      let right = ow * g.strideWidth;
+      let place = yRow + u32(ow);
+${lines(8, (p) => `      let ok${p} = in${p} & (u32(right + left${p}) < u32(g.xWidth));`)}
+${lines(8, (p) => `      let x${p} = select(0.0, x[select(0u, u32(row${p} + right), ok${p})], ok${p});`)}
+${rowsOfQuad((v) => `dy[m${v} + place]`).replaceAll('        let', '      let')}
+${tile((p, v) => `      s${p}_${v} = fma(vec4f(x${p}), w${v}, s${p}_${v});`)}
+    }
+  }
+  if (slab >= g.slabs) {
+    return;
+  }
+${gathered}
+  for (var i = 0u; i < min(16u, g.outputs - o); i++) {
+    let row = sums[i];
+    let to = ((slab * g.groups + part) * g.outputs + o + i) * columns + lane;
+${lines(8, (p) => `    if (lane + ${p}u * lanes < columns) {\n      partial[to + ${p}u * lanes] = row[${p}];\n    }`)}
+  }
+}`;
+
+const weightHeader = `// 2-D convolution, backward to the weights, in register tiles for devices with subgroups. Written by generate.mjs from conv2d_weight.wgsl,
+// which holds the equation, the shapes and the conventions; do not edit.
+//
+// An invocation computes 16 output channels x 8 columns of dw seen as [outputs, inputs * taps], over one slab of the rows of dy. Columns are cut
+// into 8 strips of \`lanes\`; the four invocations of a quad need the same values of dy, load a quarter each and broadcast it.
+// The result is the same to the bit, for numbers: where x lies outside, zero is multiplied and added.`;
+
+const linearHeader = `// Matrix product with an addend, in register tiles for devices with subgroups. Written by generate.mjs from linear.wgsl, which holds
+// the equation, the shapes and the conventions; do not edit.
+//
+// An invocation computes 16 rows x 8 columns. Columns are cut into 8 strips of \`lanes\`; the four invocations of a quad need the same
+// values of a, load a quarter each and broadcast it. The result is the same to the bit.`;
+
 /** The generated files, by name. */
 export async function generate() {
   const plain = await readFile(new URL('conv2d.wgsl', import.meta.url), 'utf8');
   const tiles = [
     { name: 'tile8x16', pixels: 8, outputs: 16 },
+    { name: 'flat8x16', pixels: 8, outputs: 16, flat: true },
     { name: 'tile8x4', pixels: 8, outputs: 4 },
     { name: 'tile1x16', pixels: 1, outputs: 16 },
   ];
-  const quads = [{ name: 'quad8x16', pixels: 8, outputs: 16, quad: true }];
+  const quads = [
+    { name: 'quad8x16', pixels: 8, outputs: 16, quad: true },
+    { name: 'flatQuad8x16', pixels: 8, outputs: 16, quad: true, flat: true },
+  ];
+  const declared = async (file) => {
+    const text = await readFile(new URL(file, import.meta.url), 'utf8');
+    return text.slice(text.indexOf('struct Geometry'), text.indexOf('@compute')).trimEnd();
+  };
+  const [linear, weight] = [await declared('linear.wgsl'), await declared('conv2d_weight.wgsl')];
+  // Of linear.wgsl's helpers only the one that writes is needed.
+  const put = linear.slice(linear.indexOf('fn put'), linear.indexOf('// Writes a row'));
+  const product = linear.slice(0, linear.indexOf('// Products that'));
   return {
     'conv2d_tile.wgsl': [tileHeader, declarations(plain, 'vec4f'), helpers, ...tiles.map(entry)].join('\n\n') + '\n',
     'conv2d_quad.wgsl': [quadHeader, 'enable subgroups;', declarations(plain, 'f32'), helpers, ...quads.map(entry)].join('\n\n') + '\n',
+    'conv2d_weight_quad.wgsl': [weightHeader, 'enable subgroups;', weight, weightQuad].join('\n\n') + '\n',
+    'linear_quad.wgsl': [linearHeader, 'enable subgroups;', product.trimEnd(), put.trimEnd(), linearQuad].join('\n\n') + '\n',
   };
 }
 

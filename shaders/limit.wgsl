@@ -1,4 +1,4 @@
-// Clipping with bounds of each channel's own: pixels kept to what can be shown.
+// Clipping with bounds of each channel's own, or of each element's (channels of one element each): pixels kept to what can be shown.
 //
 //   y[n, c, i] = low[c] if x < low[c], high[c] if x > high[c], else x; NaN stays NaN
 //

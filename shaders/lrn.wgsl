@@ -75,7 +75,21 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> savedScale: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(4) var<storage, read_write> share: array<f32>;
+
+// share = dy * y / scale, which every channel within the window takes a part of. y is taken from x and scale: one tensor less to keep.
+@compute @workgroup_size(64)
+fn shares(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= g.batch * u32(g.channels) * g.extent) {
+    return;
+  }
+  let s = savedScale[i];
+  share[i] = dy[i] * (input[i] / power(s)) / s;
+}
+
+@group(0) @binding(4) var<storage, read> allShares: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -90,9 +104,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   var at = i - u32(c - first) * g.extent;
   var sum = 0.0;
   for (var other = first; other <= last; other++) {
-    let s = savedScale[at];
-    // y is taken from x and scale: one tensor less to keep.
-    sum += dy[at] * (input[at] / power(s)) / s;
+    sum += allShares[at];
     at += g.extent;
   }
   dx[i] = dy[i] / power(savedScale[i]) - 2.0 * g.alphaOverSize * g.beta * input[i] * sum;

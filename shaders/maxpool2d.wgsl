@@ -118,37 +118,41 @@ fn firstWindow(p: i32, span: i32, stride: i32) -> i32 {
   return max(0, (p - span + stride - 1) / stride);
 }
 
+// One invocation makes four adjacent columns of dx: where a division costs many loads, their place and their windows are found once.
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= g.planes * u32(g.inputHeight * g.inputWidth)) {
+  let strips = (u32(g.inputWidth) + 3u) / 4u;
+  if (i >= g.planes * u32(g.inputHeight) * strips) {
     return;
   }
-  let iw = i32(i) % g.inputWidth + g.padLeft;
-  let row = i32(i) / g.inputWidth;
+  let row = i32(i / strips);
+  let start = i32(i % strips) * 4;
+  let columns = vec4i(start + g.padLeft) + vec4i(0, 1, 2, 3);
   let ih = row % g.inputHeight + g.padTop;
   let plane = (row / g.inputHeight) * g.outputHeight * g.outputWidth;
   let lastRow = min(g.outputHeight - 1, ih / g.strideHeight);
-  let lastColumn = min(g.outputWidth - 1, iw / g.strideWidth);
-  var sum = 0.0;
+  let firstColumn = firstWindow(columns.x, (g.kernelWidth - 1) * g.dilationWidth, g.strideWidth);
+  let lastColumn = min(g.outputWidth - 1, columns.w / g.strideWidth);
+  var sum = vec4f();
   for (var oh = firstWindow(ih, (g.kernelHeight - 1) * g.dilationHeight, g.strideHeight); oh <= lastRow; oh++) {
     let offsetRow = ih - oh * g.strideHeight;
     if (offsetRow % g.dilationHeight != 0) {
       continue;
     }
-    for (var ow = firstWindow(iw, (g.kernelWidth - 1) * g.dilationWidth, g.strideWidth); ow <= lastColumn; ow++) {
-      let offsetColumn = iw - ow * g.strideWidth;
-      if (offsetColumn % g.dilationWidth != 0) {
-        continue;
-      }
+    let rowPlace = (offsetRow / g.dilationHeight) * g.kernelWidth;
+    for (var ow = firstColumn; ow <= lastColumn; ow++) {
       let o = u32(plane + oh * g.outputWidth + ow);
-      let place = u32((offsetRow / g.dilationHeight) * g.kernelWidth + offsetColumn / g.dilationWidth);
-      if (switchAt(o) == place) {
-        sum += dy[o];
+      let kw = i32(switchAt(o)) - rowPlace;
+      if (kw >= 0 && kw < g.kernelWidth) {
+        sum += select(vec4f(), vec4f(dy[o]), columns == vec4i(ow * g.strideWidth + kw * g.dilationWidth));
       }
     }
   }
-  dx[i] = sum;
+  let to = row * g.inputWidth + start;
+  for (var j = 0; j < min(4, g.inputWidth - start); j++) {
+    dx[to + j] = sum[j];
+  }
 }
 
 @group(0) @binding(2) var<storage, read_write> indices: array<i32>;

@@ -5,6 +5,9 @@
 //   standard   x' = x - rate * v'
 //   nesterov   x' = x - rate * (g' + alpha * v')
 //
+//   update     to new tensors
+//   descend    in place, beta 1: training's own step, where a network's weights need not exist twice
+//
 // rate and count are scalars; all else has `count` elements. Source: ONNX, ai.onnx.preview.training.Momentum.
 
 struct Geometry {
@@ -34,4 +37,19 @@ fn update(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let velocity = g.alpha * v[i] + select(1.0, g.beta, iteration[0] > 0) * regularised;
   vNew[i] = velocity;
   xNew[i] = x[i] - rate[0] * select(velocity, regularised + g.alpha * velocity, g.nesterov == 1u);
+}
+
+@group(0) @binding(5) var<storage, read_write> velocity: array<f32>;
+@group(0) @binding(6) var<storage, read_write> parameter: array<f32>;
+
+@compute @workgroup_size(64)
+fn descend(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= g.count) {
+    return;
+  }
+  let regularised = g.normCoefficient * parameter[i] + gradient[i];
+  let v = g.alpha * velocity[i] + regularised;
+  velocity[i] = v;
+  parameter[i] -= rate[0] * select(v, regularised + g.alpha * v, g.nesterov == 1u);
 }

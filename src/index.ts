@@ -1,10 +1,12 @@
 /** The library's public names. */
+export { openDataset, type Dataset, type DatasetOptions, type Split, type SplitInfo } from './data/dataset.ts';
 export * from './errors.ts';
 export { classesOf, scaleBox, type Annotation } from './evaluate/annotation.ts';
 export type { Item as EvaluationItem } from './evaluate/batches.ts';
 export { evaluateClassification } from './evaluate/classification.ts';
 export { parseCsv } from './evaluate/csv.ts';
 export { parseIlsvrc } from './evaluate/ilsvrc.ts';
+export { parseTiny } from './evaluate/tiny.ts';
 export { wilson, type Share } from './evaluate/interval.ts';
 export { merge as mergeJournals, parseJournal, type Journal } from './evaluate/journal.ts';
 export { evaluateLocalisation, type ClassMode, type LocalisationOptions } from './evaluate/localisation.ts';
@@ -32,11 +34,15 @@ export { decodeImage } from './image/decode.ts';
 export { cutout, dimOutside, drawBox, drawOutline, maskPicture, overlay, type OverlayOptions, type Rgb } from './image/overlay.ts';
 export type { Picture } from './image/picture.ts';
 export { encodePng, readPngText } from './image/png.ts';
-export { preprocess, PRESETS, type PictureToInput, type Preprocess } from './image/preprocess.ts';
+export { parsePreprocess, preprocess, PRESETS, toPicture, type PictureToInput, type PixelSpec, type Preprocess } from './image/preprocess.ts';
 export { photoRows, toPhoto } from './image/project.ts';
 export { sheet, type Cell, type Row, type SheetOptions } from './image/sheet.ts';
+export { fetchModel, verifyModel, type FetchOptions } from './models/fetch.ts';
 export { className, findClass } from './models/labels.ts';
 export { loadModel, type Model, type ModelCard } from './models/model.ts';
+export { REGISTRY, type RegistryEntry } from './models/registry.ts';
+export { readRegistry } from './models/registryFile.ts';
+export { DEFAULT_MODEL, modelLabels, openModel, resolveModel } from './models/resolve.ts';
 export {
   argmax,
   Network,
@@ -61,6 +67,8 @@ export { minCut, type Cut } from './segment/maxflow.ts';
 export { DEFAULT_PRESET, GRAPHCUT_PRESETS, graphCutOptions, PRESET_NAMES, type GraphCutOptions, type PresetName } from './segment/presets.ts';
 export { thresholdBox, thresholdLevel, type Threshold, type ThresholdMethod } from './segment/threshold.ts';
 export { formatShape, indexTensor, size, tensor, zeros, type AnyTensor, type IndexTensor, type Shape, type Tensor } from './tensor.ts';
+export { trainingCurve, type CurveOptions } from './train/curve.ts';
+export { formatMetrics, readMetrics, type MetricsRow, type TrainingRow, type ValidationRow } from './train/metrics.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';
 export {
   compareRules,
@@ -81,7 +89,6 @@ export {
   classModelRecipe,
   type ClassModelPreset,
   type ClassModelRecipe,
-  type PixelSpec,
 } from './visualise/classmodelPresets.ts';
 export { REDUCTIONS, reduceChannels, type Reduce } from './visualise/reduce.ts';
 export {

@@ -75,8 +75,9 @@ export interface ParameterGradients {
 /** Names of what the network adds to a graph; '#' keeps them apart from what exporters write. */
 const POSTERIOR = '#posterior';
 const FLAT_SCORES = '#scores';
-const LABELS = '#labels';
-const LOSS = '#loss';
+/** Of {@link withLoss}: the input that takes the classes, and the value that is the loss. */
+export const LOSS_INPUT = '#labels';
+export const LOSS_VALUE = '#loss';
 
 /** The graph with scores as [N, K] and their softmax, under names of our own. */
 export function withPosterior(graph: Graph): Graph {
@@ -97,11 +98,11 @@ export function withLoss(graph: Graph): Graph {
   const batch = valueInfo(typeGraph(graph), scores).shape[0];
   return {
     ...graph,
-    inputs: [...graph.inputs, { name: LABELS, shape: [batch], dtype: 'i32' }],
+    inputs: [...graph.inputs, { name: LOSS_INPUT, shape: [batch], dtype: 'i32' }],
     nodes: [
       ...graph.nodes,
       { name: FLAT_SCORES, op: 'flatten', inputs: [scores], outputs: [FLAT_SCORES] },
-      { name: LOSS, op: 'crossentropy', inputs: [FLAT_SCORES, LABELS], outputs: [LOSS] },
+      { name: LOSS_VALUE, op: 'crossentropy', inputs: [FLAT_SCORES, LOSS_INPUT], outputs: [LOSS_VALUE] },
     ],
   };
 }
@@ -290,14 +291,14 @@ export class Network {
   }
 
   async #lossGradients(x: Tensor, labels: readonly number[], wrt: readonly string[]): Promise<ParameterGradients> {
-    const executor = await this.#executor(withLoss(this.graph), 'parameters', { keep: [LOSS], target: LOSS, wrt });
+    const executor = await this.#executor(withLoss(this.graph), 'parameters', { keep: [LOSS_VALUE], target: LOSS_VALUE, wrt });
     await executor.run(
-      { [this.#input]: x, [LABELS]: { shape: [labels.length], data: Int32Array.from(labels) } },
+      { [this.#input]: x, [LOSS_INPUT]: { shape: [labels.length], data: Int32Array.from(labels) } },
       { shape: [], data: Float32Array.of(1) },
     );
     const gradients = new Map<string, Tensor>();
     for (const name of wrt) if (Object.hasOwn(executor.plan.gradients, name)) gradients.set(name, await executor.readGradient(name));
-    return { loss: (await executor.readTensor(LOSS)).data[0], gradients };
+    return { loss: (await executor.readTensor(LOSS_VALUE)).data[0], gradients };
   }
 
   /** Frees everything this network holds on the device, once the calls under way are through. The device stays. */

@@ -21,9 +21,10 @@ export interface Step {
   readonly invocations: number;
 }
 
-export type TensorKind = 'input' | 'seed' | 'random' | 'parameter' | 'prepared' | 'activation' | 'saved' | 'signal' | 'scratch';
+export type TensorKind =
+  'input' | 'seed' | 'random' | 'rate' | 'parameter' | 'prepared' | 'velocity' | 'activation' | 'saved' | 'signal' | 'scratch';
 
-/** A tensor of a plan. Parameters and prepared tensors live in the parameter store and have no slot. */
+/** A tensor of a plan. Parameters, what is prepared from them and their velocities live in the parameter store and have no slot. */
 export interface PlanTensor {
   readonly id: string;
   readonly shape: Shape;
@@ -53,6 +54,8 @@ export interface Plan {
   readonly prepare: readonly Step[];
   readonly forward: readonly Step[];
   readonly backward: readonly Step[];
+  /** Changes the parameters by the gradients that the backward pass left; empty unless asked for. */
+  readonly update: readonly Step[];
   /** The value at which the seed enters, when there is a backward pass. */
   readonly target?: string;
   /** The tensor that holds the seed. */
@@ -62,7 +65,18 @@ export interface Plan {
   /** Signals that may be read after a backward pass, by the value they belong to: what was asked for in `wrt` and `signals`. */
   readonly gradients: Readonly<Record<string, TensorRef>>;
   readonly training: boolean;
+  /** The velocity of each parameter that `update` changes, by the parameter's name. */
+  readonly velocities: Readonly<Record<string, TensorRef>>;
   readonly traits: DeviceTraits;
+}
+
+/**
+ * Stochastic gradient descent with momentum: v <- momentum v + g + weightDecay w, w <- w - rate v, the rate being given with every step.
+ * Weights decay, biases (tensors of rank 1) do not, as in Caffe's published recipes.
+ */
+export interface Descent {
+  readonly momentum: number;
+  readonly weightDecay: number;
 }
 
 export type { DeviceTraits, TensorRef };
@@ -85,6 +99,8 @@ export interface CompileOptions {
   readonly signals?: readonly string[] | 'all';
   /** Dropout draws masks. */
   readonly training?: boolean;
+  /** Steps that change the parameters among `wrt`; with `training` only. */
+  readonly descent?: Descent;
   /** What the device is known to be good at (`traitsOf` tells); results are the same to the bit. Default: nothing. */
   readonly traits?: DeviceTraits;
 }
@@ -116,6 +132,8 @@ class Compiler {
   readonly #prepared = new Set<string>();
   readonly #forward: Step[] = [];
   readonly #backward: Step[] = [];
+  readonly #update: Step[] = [];
+  readonly #velocities: Record<string, TensorRef> = Object.create(null);
   readonly #training: boolean;
   readonly #traits: DeviceTraits;
 
@@ -160,6 +178,7 @@ class Compiler {
       seed = this.#create(`seed(${target})`, this.#values[target].shape, 'f32', 'seed', '').id;
       gradients = this.#emitBackward(target, this.#ref(seed), new Set(wrt), onPath, varying);
     }
+    if (this.#options.descent) this.#emitUpdate(this.#options.descent, gradients);
     const readable = this.#options.keepAll ? Object.keys(this.#values) : keep;
     const slots = this.#placeTensors(readable, gradients, seed);
     return {
@@ -173,11 +192,13 @@ class Compiler {
       prepare: this.#prepare,
       forward: this.#forward,
       backward: this.#backward,
+      update: this.#update,
       target,
       seed,
       readable,
       gradients,
       training: this.#training,
+      velocities: this.#velocities,
       traits: this.#traits,
     };
   }
@@ -368,6 +389,25 @@ class Compiler {
     return y;
   }
 
+  #emitUpdate({ momentum, weightDecay }: Descent, gradients: Readonly<Record<string, TensorRef>>): void {
+    if (!this.#training) throw new GraphError('descent: expected a plan that trains, got one that does not. Compile with training too.');
+    const rate = this.#create('#rate', [1], 'f32', 'rate', '');
+    for (const { name } of this.#typed.graph.parameters) {
+      if (!Object.hasOwn(gradients, name)) continue;
+      const parameter = this.#values[name];
+      const count = size(parameter.shape);
+      const velocity = this.#create(`v(${name})`, parameter.shape, 'f32', 'velocity', '');
+      this.#velocities[name] = velocity;
+      this.#addStep(this.#update, name, OPS.momentum.shaders, {
+        shader: 'momentum',
+        entry: 'descend',
+        geometry: { count, alpha: momentum, beta: 1, normCoefficient: parameter.shape.length > 1 ? weightDecay : 0, nesterov: 0 },
+        bind: { rate, gradient: gradients[name], velocity, parameter },
+        invocations: count,
+      });
+    }
+  }
+
   /**
    * Lifetimes, then slots. A tensor made on the way up and used on the way down stays whole until the end, so that the way down can be walked
    * again with another seed; so does everything readable.
@@ -391,7 +431,7 @@ class Compiler {
     // What comes from outside is written before the first step.
     for (const tensor of Object.values(this.#tensors)) {
       if (tensor.kind === 'input') touch(tensor.id, -1);
-      if (tensor.kind === 'random' || tensor.id === seed) {
+      if (tensor.kind === 'random' || tensor.kind === 'rate' || tensor.id === seed) {
         touch(tensor.id, -1);
         touch(tensor.id, end);
       }
@@ -403,6 +443,6 @@ class Compiler {
   }
 
   #placed(): Lifetime[] {
-    return Object.values(this.#tensors).filter((tensor) => tensor.kind !== 'parameter' && tensor.kind !== 'prepared');
+    return Object.values(this.#tensors).filter(({ kind }) => kind !== 'parameter' && kind !== 'prepared' && kind !== 'velocity');
   }
 }

@@ -12,3 +12,19 @@ export function uniform(seed: number): () => number {
     return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
   };
 }
+
+/**
+ * A 32-bit hash of whole numbers: a seed for {@link uniform} that is a pure function of what it is for, such as (seed, epoch, image), so that
+ * work can be done in any order or taken up anywhere. Each number goes through the finaliser of MurmurHash3, chained.
+ */
+export function mixSeed(...numbers: readonly number[]): number {
+  let h = 0x9e3779b9;
+  for (const value of numbers) {
+    h = (h ^ (value >>> 0)) >>> 0;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    h = (h ^ (h >>> 16)) >>> 0;
+    h = (Math.imul(h, 5) + 0xe6546b64) >>> 0;
+  }
+  return h;
+}

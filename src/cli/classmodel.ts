@@ -2,9 +2,8 @@
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { writeNpy } from '../formats/index.ts';
-import { channelCount } from '../image/preprocess.ts';
+import { channelCount, describePreprocess } from '../image/preprocess.ts';
 import { classTitle, className } from '../models/labels.ts';
-import { loadModel } from '../models/model.ts';
 import { Network } from '../network.ts';
 import { classModel, type ClassModel, type ClassModelRow } from '../visualise/classmodel.ts';
 import { classModelPicture, DISPLAYS } from '../visualise/classmodelPicture.ts';
@@ -14,6 +13,7 @@ import { classCount, parseClasses } from './classes.ts';
 import { pictureFile, sheetFile, stacked, type Search } from './classmodelFiles.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
+import { MODEL_HELP, openModel } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import { progress } from './progress.ts';
 import { adapterReport, formatTable, printJson, withDevice, withExample } from './session.ts';
@@ -52,7 +52,7 @@ export function classModelCommand(): Command {
       'The image that a network takes most for a class: ascent on S_c(I) - lambda ||I||^2 with the weights fixed, the mean image added at' +
         ' the end. Amounts of light are in grey levels (0..255), whatever unit the network takes.',
     )
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .requiredOption('--model <file>', MODEL_HELP)
     .requiredOption('--class <classes>', 'number, name or WordNet id; several separated by commas run as one batch')
     .requiredOption('-o, --output <c.png>', 'the picture; of several classes c-K.png for each class K, or with --sheet one')
     .option('--sheet', 'write --output as a contact sheet, with names and figures')
@@ -103,7 +103,7 @@ async function run(args: Arguments): Promise<void> {
     { option: '--trace', file: args.trace, extensions: ['.json'] },
   ];
   await checkOutputs(outputs, inputs);
-  const model = await loadModel(args.model);
+  const model = await openModel(args.model);
   const labels = await labelsFor(model, args.labels);
   const spec = pictureSpec(model, args);
   const shape = (batch: number) => ({ [model.input.name]: [batch, channelCount(spec.channels), ...spec.size] });
@@ -139,7 +139,7 @@ async function run(args: Arguments): Promise<void> {
     if (args.raw !== undefined) files.push([args.raw, writeNpy(stacked(models))]);
     const report = {
       model: args.model,
-      preprocess: spec,
+      preprocess: describePreprocess(spec),
       preset,
       recipe,
       models: models.map(({ class: k, iteration, score, posterior, norm, objective }) => ({

@@ -1,7 +1,7 @@
 /** What the class-model command writes: pictures that say how they were made, a contact sheet, the numbers. */
 import path from 'node:path';
-import { encodePng } from '../image/png.ts';
-import type { Preprocess } from '../image/preprocess.ts';
+import { encodePng, type PngText } from '../image/png.ts';
+import { describePreprocess, type Preprocess } from '../image/preprocess.ts';
 import { fitInto, sheet } from '../image/sheet.ts';
 import { classTitle, shortClassName } from '../models/labels.ts';
 import type { Tensor } from '../tensor.ts';
@@ -58,8 +58,8 @@ function displayed(display: Display, factor: number): string {
   return display === 'clip' ? 'I + mean, clipped to 0..255' : `${shortNumber(factor)} * I + mean, clipped to 0..255`;
 }
 
-/** One image as a PNG file that says how it was made. */
-export function pictureFile({ found, picture, factor, clipped }: Drawn, search: Search): Promise<Uint8Array> {
+/** One image as a PNG file that says how it was made, and `more`. */
+export function pictureFile({ found, picture, factor, clipped }: Drawn, search: Search, more: PngText = {}): Promise<Uint8Array> {
   const { preset, recipe, labels } = search;
   const name = classTitle(labels, found.class);
   return encodePng(picture, {
@@ -79,9 +79,10 @@ export function pictureFile({ found, picture, factor, clipped }: Drawn, search: 
     Seed: String(recipe.seed),
     Recipe: ingredients(preset, recipe),
     Iteration: String(found.iteration),
-    Preprocess: JSON.stringify(search.spec),
+    Preprocess: JSON.stringify(describePreprocess(search.spec)),
     Display: displayed(search.display, factor),
     Clipped: `${(100 * clipped).toFixed(2)} % of the values`,
+    ...more,
   });
 }
 
@@ -113,7 +114,7 @@ export async function sheetFile(drawn: readonly Drawn[], search: Search): Promis
     Software: `backlight ${VERSION}`,
     Model: path.basename(search.model),
     Recipe: ingredients(preset, recipe),
-    Preprocess: JSON.stringify(search.spec),
+    Preprocess: JSON.stringify(describePreprocess(search.spec)),
     Classes: JSON.stringify(
       drawn.map(({ found, factor, clipped }) => {
         const { class: k, score, posterior, norm, objective } = found;

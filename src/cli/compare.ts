@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { DEFAULT_CLIP } from '../image/colour.ts';
+import { describePreprocess } from '../image/preprocess.ts';
 import { encodePng } from '../image/png.ts';
 import { classTitle, findClass } from '../models/labels.ts';
 import { Network } from '../network.ts';
@@ -14,6 +15,7 @@ import { ruleSheet, SIGNED_STYLES } from '../visualise/rulesheet.ts';
 import { collect, parseChoice, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount } from './classes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
+import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether } from './outputs.ts';
 import { loadPhoto } from './photo.ts';
 import { progress } from './progress.ts';
@@ -36,7 +38,7 @@ export function compareCommand(): Command {
       'One seed under the four ReLU rules: what reaches the photo under each, from a class score and from layers; where they part.',
     )
     .argument('<photo>', 'PNG, JPEG, WebP, GIF or TIFF')
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .requiredOption('--model <file>', MODEL_HELP)
     .option('--class <class>', 'number, name, WordNet id or top1', 'top1')
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option(
@@ -100,7 +102,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
           Photo: path.basename(photo),
           Rules: RULES.join(', '),
           Seeds: headings.join('\n'),
-          Preprocess: JSON.stringify(spec),
+          Preprocess: JSON.stringify(describePreprocess(spec)),
           Signed: signed,
           Clip: `percentile ${DEFAULT_CLIP} of the magnitudes that are not zero, each picture by itself`,
         };
@@ -108,7 +110,8 @@ async function run(photo: string, args: Arguments): Promise<void> {
       }
       if (args.json) {
         const seeds = comparison.seeds.map(({ signals: _, ...seed }) => seed);
-        printJson({ model: args.model, photo, preprocess: spec, seeds, output: args.output, ...costReport(gpu, network, started) });
+        const asked = { model: args.model, photo, preprocess: describePreprocess(spec) };
+        printJson({ ...asked, seeds, output: args.output, ...costReport(gpu, network, started) });
       } else {
         comparison.seeds.forEach((seed, s) => printSeed(seed, headings[s]));
         console.log(LEGEND);

@@ -6,7 +6,8 @@ import { CASES, describeCase, type OpCase } from '../verify/cases.ts';
 import { checkCase, explainFailure, type CaseReport } from '../verify/kernels.ts';
 import { VERSION } from '../version.ts';
 import { adapterOptions, withDeviceOptions, type DeviceArguments } from './arguments.ts';
-import { adapterReport, bytes, CheckFailed, formatTable, printJson, withDevice, withExample } from './session.ts';
+import { adapterReport, CheckFailed, formatTable, printJson, withDevice, withExample } from './session.ts';
+import { bytes } from './sizes.ts';
 
 interface Arguments extends DeviceArguments {
   readonly all?: boolean;

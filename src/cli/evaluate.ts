@@ -11,8 +11,8 @@ import { openRecorder } from '../evaluate/record.ts';
 import type { Row } from '../evaluate/rows.ts';
 import { IOU } from '../evaluate/score.ts';
 import type { Item } from '../evaluate/batches.ts';
-import { channelCount, type Preprocess } from '../image/preprocess.ts';
-import { loadModel, type Model } from '../models/model.ts';
+import { channelCount, describePreprocess, type Preprocess } from '../image/preprocess.ts';
+import type { Model } from '../models/model.ts';
 import { Network } from '../network.ts';
 import { parseRule, RULES } from '../rule.ts';
 import { GRAPHCUT_PRESETS, MAP_KINDS } from '../segment/presets.ts';
@@ -22,15 +22,17 @@ import { classCount } from './classes.ts';
 import { readBytes } from './files.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
+import { MODEL_HELP, openModel } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
 import { progress } from './progress.ts';
 import { adapterReport, printJson, withCommonSettings, withDevice, withExample } from './session.ts';
 import { printSummary, summaryReport } from './summary.ts';
-import { findImages, readTruth } from './truth.ts';
+import { findImages, imageSet, readTruth } from './truth.ts';
 
 interface RunArguments extends DeviceArguments, PictureArguments {
   readonly model: string;
-  readonly images: string;
+  readonly images?: string;
+  readonly data?: string;
   readonly limit?: string;
   readonly shard: string;
   readonly batch: string;
@@ -40,7 +42,7 @@ interface RunArguments extends DeviceArguments, PictureArguments {
 }
 
 interface LocalisationArguments extends RunArguments {
-  readonly boxes: string;
+  readonly boxes?: string;
   readonly class: string;
   readonly rules: string;
   readonly maps: string;
@@ -49,7 +51,7 @@ interface LocalisationArguments extends RunArguments {
 }
 
 interface ClassificationArguments extends RunArguments {
-  readonly classes: string;
+  readonly classes?: string;
 }
 
 export function evaluateCommand(): Command {
@@ -80,12 +82,13 @@ function localisationCommand(): Command {
     .description(
       'Boxes from saliency maps, held against the true ones (right if IoU >= 0.5 with any): thresholds, GraphCut, and fixed boxes.',
     )
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
-    .requiredOption('--images <folder>', 'the images, subfolders included')
-    .requiredOption(
-      '--boxes <csv|folder>',
-      "true boxes: a .csv (image, class_index, orig_w, orig_h, x0, y0, x1, y1), or ILSVRC's .xml files",
+    .requiredOption('--model <file>', MODEL_HELP)
+    .option('--images <folder>', 'the images, subfolders included')
+    .option(
+      '--boxes <file|folder>',
+      "true boxes: a .csv (image, class_index, orig_w, orig_h, x0, y0, x1, y1), ILSVRC's .xml files, or Tiny ImageNet's .txt",
     )
+    .option('--data <folder>', "in place of both: a data set in Tiny ImageNet's layout, of which val is taken")
     .option('--class <which>', 'whose map: given (the true class), top1, or top5 (five maps, of which one must be right)', 'given')
     .option('--rules <list>', `ReLU's rules, separated by commas: ${RULES.join(', ')}`, 'gradient')
     .option('--maps <list>', `what the methods look at: own (what each is made for), or all of them at ${MAP_KINDS.join(', ')}`, 'own')
@@ -101,17 +104,23 @@ function localisationCommand(): Command {
     'backlight evaluate localisation --model googlenet.onnx --preprocess caffe --images val --boxes boxes.csv --output r.jsonl',
     'backlight evaluate localisation --model googlenet.onnx --preprocess caffe --fit crop --resize 227 --cut 1,1 --images val227' +
       ' --boxes boxes.csv --rules gradient,guided --methods mean:5,graphcut,centre --shard 3/16 --output part3.jsonl',
+    'backlight evaluate localisation --model default --data tiny-imagenet-200 --class top5 --batch 64 --output r.jsonl',
   );
 }
 
 function classificationCommand(): Command {
   const command = new Command('classification')
     .description('Whether the true class is the best one, and among the five best.')
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
-    .requiredOption('--images <folder>', 'the images, subfolders included')
-    .requiredOption('--classes <csv|folder>', "true classes: a .csv (image, class), a .csv of boxes, or ILSVRC's .xml files");
+    .requiredOption('--model <file>', MODEL_HELP)
+    .option('--images <folder>', 'the images, subfolders included')
+    .option('--classes <file|folder>', "true classes: a .csv (image, class), a .csv of boxes, ILSVRC's .xml files, or Tiny ImageNet's .txt")
+    .option('--data <folder>', "in place of both: a data set in Tiny ImageNet's layout, of which val is taken");
   withRunOptions(command).action(classification);
-  return withExample(command, 'backlight evaluate classification --model googlenet.onnx --preprocess caffe --images val --classes val.csv');
+  return withExample(
+    command,
+    'backlight evaluate classification --model googlenet.onnx --preprocess caffe --images val --classes val.csv',
+    'backlight evaluate classification --model default --data tiny-imagenet-200 --batch 64',
+  );
 }
 
 function mergeCommand(): Command {
@@ -156,7 +165,7 @@ async function classification(args: ClassificationArguments): Promise<void> {
 
 interface Question {
   readonly task: string;
-  readonly truth: string;
+  readonly truth: string | undefined;
   readonly option: string;
   readonly boxes: boolean;
   /** What the numbers depend on besides model, images and preprocessing. */
@@ -165,24 +174,26 @@ interface Question {
 
 async function run(
   args: RunArguments,
-  { task, truth, option, boxes, settings }: Question,
+  { task, truth: named, option, boxes, settings }: Question,
   evaluate: (network: Network, items: readonly Item[], spec: Preprocess) => AsyncIterable<Row>,
 ): Promise<void> {
   const shard = parseShard(args.shard);
   const wantedBatch = parseInteger(args.batch, '--batch', 1);
   const limit = args.limit === undefined ? Infinity : parseInteger(args.limit, '--limit', 1);
+  const { images, truth } = imageSet({ data: args.data, images: args.images, truth: named }, option);
   await checkOutput(args.output, '.jsonl', [args.model, truth]);
-  const model = await loadModel(args.model);
+  const model = await openModel(args.model);
   const spec = pictureSpec(model, args);
-  const annotations = await readTruth(truth, { option, labels: await labelsFor(model, args.labels), boxes, limit });
-  const all = await findImages(args.images, annotations);
+  const from = args.data === undefined ? option : '--data';
+  const annotations = await readTruth(truth, { option: from, labels: await labelsFor(model, args.labels), boxes, limit });
+  const all = await findImages(images, annotations);
   const header = makeHeader(
     {
       task,
       version: VERSION,
-      model: await identify(args.model),
+      model: await identify(model.path),
       annotations: sha256(JSON.stringify(annotations)),
-      preprocess: spec,
+      preprocess: describePreprocess(spec),
       ...settings,
     },
     all.length,

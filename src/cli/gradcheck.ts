@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { argmax, Network, requireScores } from '../network.ts';
-import { loadModel, type LoadedGraph } from '../models/model.ts';
+import type { LoadedGraph } from '../models/model.ts';
 import { typeGraph, valueInfo } from '../graph.ts';
 import { RULES } from '../rule.ts';
 import { size, type Tensor } from '../tensor.ts';
@@ -12,6 +12,7 @@ import type { Comparison } from '../verify/kernels.ts';
 import { fill, normal } from '../verify/random.ts';
 import { collect, parseInteger, parseRules, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
+import { MODEL_HELP, openModel } from './model.ts';
 import { adapterReport, CheckFailed, declaredShape, formatTable, loadQuestion, printJson, withDevice, withExample } from './session.ts';
 
 interface Arguments extends DeviceArguments, PictureArguments {
@@ -26,7 +27,7 @@ interface Arguments extends DeviceArguments, PictureArguments {
 export function gradcheckCommand(): Command {
   const command = new Command('gradcheck')
     .description('Compares the GPU in f32 with the reference in f64: every layer within its rounding bound, and the gradient end to end.')
-    .argument('<model>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .argument('<model>', MODEL_HELP)
     .option('--input <file>', 'input: .npy or an image (default: seeded standard normal numbers)')
     .option('--target <class>', 'class of the score to differentiate (default: the best one)')
     .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
@@ -60,7 +61,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
 }
 
 async function randomQuestion(modelPath: string, seed: number): Promise<LoadedGraph & { input: Tensor }> {
-  const model = await loadModel(modelPath);
+  const model = await openModel(modelPath);
   const shape = declaredShape(model);
   return { input: { shape, data: fill(size(shape), normal(seed)) }, ...model.at({ [model.input.name]: shape }) };
 }

@@ -16,6 +16,7 @@ import {
   type DeviceArguments,
 } from './arguments.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
+import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample, type Question } from './session.ts';
 
@@ -38,7 +39,7 @@ export function gradientCommand(): Command {
     .description(
       'The gradient of a class score or of any neuron with respect to the input, under a chosen ReLU rule; or of the loss with respect to the parameters.',
     )
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .requiredOption('--model <file>', MODEL_HELP)
     .requiredOption('--input <file>', "input: .npy of the network's input shape, or an image")
     .requiredOption('--output <file>', "where to write: .npy of the input's shape, or .safetensors with --wrt parameters")
     .option('--target <class>', 'a class, one for each item separated by commas, or top1 (default: top1)')

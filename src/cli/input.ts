@@ -41,7 +41,8 @@ export async function loadInput(file: string, model: Model, options: PictureArgu
 
 /** How pictures become inputs of the model: as the options say, its preset, or its card. */
 export function pictureSpec(model: Model, options: PictureArguments): Preprocess {
-  const card = model.card.preprocess === undefined ? undefined : parsePreprocess(model.card.preprocess, `the card of ${model.path}`);
+  const { preprocess: said } = model.card;
+  const card = said === undefined ? undefined : parsePreprocess(said, `the card of ${model.path}`, model.meanImage);
   return resolvePreprocess(pictureShape(model, options), card, options);
 }
 

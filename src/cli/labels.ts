@@ -1,6 +1,7 @@
 /** Class names for the commands: from a file, one a line, or from the model's card. */
 import { InputError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
+import { modelLabels } from '../models/resolve.ts';
 import { readBytes } from './files.ts';
 
 /** @throws InputError if the file cannot be read, or is empty */
@@ -13,5 +14,5 @@ export async function readLabels(file: string): Promise<string[]> {
 
 /** The names in the order of the scores: those of the file if one is given, else those of the card if it has any. */
 export async function labelsFor(model: Model, file: string | undefined): Promise<readonly string[] | undefined> {
-  return file === undefined ? model.card.labels : readLabels(file);
+  return file === undefined ? modelLabels(model) : readLabels(file);
 }

@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import type { Picture } from '../image/picture.ts';
 import { encodePng, encodePngRows } from '../image/png.ts';
-import type { Preprocess } from '../image/preprocess.ts';
+import { describePreprocess, type Preprocess } from '../image/preprocess.ts';
 import { sheet, type Cell, type Row } from '../image/sheet.ts';
 import { classTitle, className } from '../models/labels.ts';
 import { Network } from '../network.ts';
@@ -18,6 +18,7 @@ import { atMost, localise, type Localisation } from '../visualise/localise.ts';
 import { collect, parseChoice, parseInteger, parseRules, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
+import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import { loadPhoto } from './photo.ts';
 import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
@@ -48,7 +49,7 @@ export function localiseCommand(): Command {
       "Where a photo holds an object of a class: the class's saliency map seeds a minimum cut, and the largest component is the object.",
     )
     .argument('<photo>', 'PNG, JPEG, WebP, GIF or TIFF')
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .requiredOption('--model <file>', MODEL_HELP)
     .option('--class <classes>', 'number, name, WordNet id, top1 or top5; several separated by commas (default: top1)')
     .option('--top <n>', 'in place of --class: 1, or 5 for the best five')
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
@@ -110,7 +111,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
       const report = {
         model: args.model,
         photo: { file: photo, width: picture.width, height: picture.height },
-        preprocess: spec,
+        preprocess: describePreprocess(spec),
         ...options,
         objects: named.map((one) => objectReport(one, labels)),
         outputs: [...files.map(({ file }) => file), ...drawn.map(([file]) => file)],
@@ -205,7 +206,7 @@ function metadata(
     Preset: args.preset,
     Map: GRAPHCUT_PRESETS[parsePreset(args.preset)].map,
     Seed: args.seed,
-    Preprocess: JSON.stringify(spec),
+    Preprocess: JSON.stringify(describePreprocess(spec)),
     Box: box === null ? `none: ${reason}` : [box.x0, box.y0, box.x1, box.y1].join(','),
     ...(cut.certificate === null ? {} : { Cut: `flow ${cut.certificate.flow}, capacity ${cut.certificate.cut}` }),
   };

@@ -9,13 +9,16 @@ import { CheckFailed, withCommonSettings } from './session.ts';
 
 /** The commands by name, each loaded when it is needed: a gradient need not wait for the tables of colours. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./demo.ts')).demoCommand(),
   predict: async () => (await import('./predict.ts')).predictCommand(),
   gradient: async () => (await import('./gradient.ts')).gradientCommand(),
   saliency: async () => (await import('./saliency.ts')).saliencyCommand(),
   'class-model': async () => (await import('./classmodel.ts')).classModelCommand(),
   compare: async () => (await import('./compare.ts')).compareCommand(),
   localise: async () => (await import('./localise.ts')).localiseCommand(),
+  train: async () => (await import('./train.ts')).trainCommand(),
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),
+  models: async () => (await import('./models.ts')).modelsCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
@@ -67,6 +70,7 @@ try {
   for (const name of needed) program.addCommand(withCommonSettings(await COMMANDS[name]()));
   if (process.argv.length <= 2) {
     program.outputHelp();
+    console.log('\nNew here? Run: backlight demo');
     await leave(0);
   }
   await program.parseAsync(process.argv);

@@ -1,6 +1,6 @@
 /** The output files of a command: written whole or not at all, and of several all or none. */
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../errors.ts';
 
@@ -42,6 +42,36 @@ export async function checkOutputs(outputs: readonly OutputOption[], inputs: rea
 /** {@link checkOutputs} for a command whose one output is `--output`. */
 export function checkOutput(file: string | undefined, extension: string, inputs: readonly string[]): Promise<void> {
   return checkOutputs([{ option: '--output', file, extensions: [extension] }], inputs);
+}
+
+/**
+ * Refuses a folder for outputs that is a file, or that cannot be made since something above it is one; and one that holds an input, which
+ * an output could replace. Before any work is done.
+ */
+export async function checkFolder(option: string, folder: string, inputs: readonly string[]): Promise<void> {
+  const whole = path.resolve(folder);
+  const inside = inputs.find((input) => path.dirname(path.resolve(input)) === whole);
+  if (inside !== undefined) throw new InputError(`${option}: expected a folder of its own, got "${folder}", where "${inside}" is read.`);
+  for (let at = whole; ; at = path.dirname(at)) {
+    const info = await stat(at).catch(() => null);
+    if (info?.isDirectory()) return;
+    if (info || path.dirname(at) === at)
+      throw new InputError(`${option}: expected a folder, got "${folder}"${at === whole ? ', a file' : `, where "${at}" is a file`}.`);
+  }
+}
+
+/** Makes a folder and those above it. Node's own recursive mkdir never returns on file systems such as /proc. */
+export async function makeFolder(option: string, folder: string): Promise<void> {
+  const whole = path.resolve(folder);
+  if ((await stat(whole).catch(() => null))?.isDirectory()) return;
+  if (path.dirname(whole) !== whole) await makeFolder(option, path.dirname(whole));
+  try {
+    await mkdir(whole);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST')
+      throw new InputError(`${option}: expected to make the folder "${folder}", got ${code}. Name another, or check its rights.`);
+  }
 }
 
 /** The bytes of a file, whole or in parts. */

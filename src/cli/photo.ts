@@ -1,10 +1,11 @@
 /** What a command on one photo starts from: the photo, the model at the shape of its input, and the names of its classes. */
 import { decodeImage, type Picture } from '../image/decode.ts';
 import { channelCount, type Preprocess } from '../image/preprocess.ts';
-import { loadModel, type LoadedGraph, type Model } from '../models/model.ts';
+import type { LoadedGraph, Model } from '../models/model.ts';
 import { readBytes } from './files.ts';
 import { pictureSpec, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
+import { openModel } from './model.ts';
 
 export interface PhotoQuestion extends LoadedGraph {
   readonly model: Model;
@@ -23,7 +24,7 @@ export async function loadPhoto(
   args: PictureArguments & { readonly model: string; readonly labels?: string },
   batch = 1,
 ): Promise<PhotoQuestion> {
-  const model = await loadModel(args.model);
+  const model = await openModel(args.model);
   const labels = await labelsFor(model, args.labels);
   const picture = await decodeImage(await readBytes(photo, 'photo'));
   const spec = pictureSpec(model, args);

@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import { explain, type PlanReport } from '../explain.ts';
 import { typeGraph } from '../graph.ts';
-import { loadModel } from '../models/model.ts';
 import { compile } from '../plan.ts';
 import { formatShape } from '../tensor.ts';
 import { parseInteger, parseIntegers } from './arguments.ts';
-import { bytes, declaredShape, formatTable, printJson, withExample } from './session.ts';
+import { MODEL_HELP, openModel } from './model.ts';
+import { declaredShape, formatTable, printJson, withExample } from './session.ts';
+import { bytes } from './sizes.ts';
 
 interface Arguments {
   readonly batch: string;
@@ -21,7 +22,7 @@ export function planCommand(): Command {
     .description(
       'Shapes, multiply-accumulates, parameters, bytes and slots of a model, for the scores and the gradient of a score with respect to the input.',
     )
-    .argument('<model>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .argument('<model>', MODEL_HELP)
     .option('--batch <n>', 'batch size', '1')
     .option('--shape <n,c,h,w>', 'input shape, where the model leaves it open')
     .option('--forward-only', 'plan the forward pass alone')
@@ -32,7 +33,7 @@ export function planCommand(): Command {
 }
 
 async function plan(modelPath: string, args: Arguments): Promise<void> {
-  const model = await loadModel(modelPath);
+  const model = await openModel(modelPath);
   const shape =
     args.shape === undefined ? declaredShape(model, parseInteger(args.batch, '--batch', 1)) : parseIntegers(args.shape, '--shape');
   const { graph } = model.at({ [model.input.name]: shape });

@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
+import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
@@ -22,7 +23,7 @@ interface Arguments extends DeviceArguments, PictureArguments {
 export function predictCommand(): Command {
   const command = new Command('predict')
     .description('Class scores of an input: the unnormalised scores, with their posteriors. With --tensor, any tensor of the network.')
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .requiredOption('--model <file>', MODEL_HELP)
     .requiredOption('--input <file>', "input: .npy of the network's input shape, or an image")
     .option('--output <file.npy>', 'write the raw scores [N, K], or the tensor as it is')
     .option('--top <n>', 'how many classes to print', '5')

@@ -11,12 +11,16 @@ export interface Progress {
   stop(): void;
 }
 
-/** Where to and how often; for tests. */
+/** Where to, how often, and in which words. */
 export interface ProgressOptions {
   /** Default: stderr. */
   readonly stream?: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** The time in ms. */
   readonly now?: () => number;
+  /** Units that were done before this piece of work: the time left is not reckoned from them. Default: 0. */
+  readonly from?: number;
+  /** How numbers of units are written. Default: as they are. */
+  readonly show?: (units: number) => string;
 }
 
 /** Without a terminal: no line within SHORTEST ms of the last, none before a SHARE of the total is done, but one after LONGEST ms. */
@@ -30,17 +34,23 @@ const SHARE = 0.05;
  * @param label what is being done, in a word or two
  */
 export function progress(total: number, label: string, options: ProgressOptions = {}): Progress {
-  const { stream = process.stderr, now = () => performance.now() } = options;
+  const { stream = process.stderr, now = () => performance.now(), from = 0, show = String } = options;
   const started = now();
   const timeLeft = (done: number): string =>
-    done > 0 && done < total ? formatSeconds((((now() - started) / done) * (total - done)) / 1000) : '';
-  return stream.isTTY ? bar(total, label, stream, timeLeft) : lines(total, label, stream, now, timeLeft);
+    done > from && done < total ? formatSeconds((((now() - started) / (done - from)) * (total - done)) / 1000) : '';
+  return stream.isTTY ? bar(total, label, stream, show, timeLeft) : lines(total, label, stream, show, now, timeLeft);
 }
 
-function bar(total: number, label: string, stream: NodeJS.WritableStream, timeLeft: (done: number) => string): Progress {
+function bar(
+  total: number,
+  label: string,
+  stream: NodeJS.WritableStream,
+  show: (units: number) => string,
+  timeLeft: (done: number) => string,
+): Progress {
   const shown = new SingleBar({
     stream,
-    format: '{label} {bar} {value}/{total}{fields}{left}',
+    format: '{label} {bar} {done}/{all}{fields}{left}',
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 20,
@@ -49,14 +59,16 @@ function bar(total: number, label: string, stream: NodeJS.WritableStream, timeLe
     hideCursor: null,
     gracefulExit: false,
   });
-  const text = (fields: string | undefined, left: string) => ({
+  const text = (done: number, fields: string | undefined, left: string) => ({
     label,
+    done: show(done),
+    all: show(total),
     fields: fields ? `  ${fields}` : '',
     left: left && `  ${left} left`,
   });
-  shown.start(total, 0, text(undefined, ''));
+  shown.start(total, 0, text(0, undefined, ''));
   return {
-    tick: (done, fields) => shown.update(done, text(fields, timeLeft(done))),
+    tick: (done, fields) => shown.update(done, text(done, fields, timeLeft(done))),
     stop: () => shown.stop(),
   };
 }
@@ -65,6 +77,7 @@ function lines(
   total: number,
   label: string,
   stream: NodeJS.WritableStream,
+  show: (units: number) => string,
   now: () => number,
   timeLeft: (done: number) => string,
 ): Progress {
@@ -77,7 +90,7 @@ function lines(
       if (stopped || !due || done === last.done) return;
       last = { at: now(), done };
       const left = timeLeft(done);
-      stream.write(`${label} ${done}/${total}${fields ? `  ${fields}` : ''}${left && `  ${left} left`}\n`);
+      stream.write(`${label} ${show(done)}/${show(total)}${fields ? `  ${fields}` : ''}${left && `  ${left} left`}\n`);
     },
     stop() {
       stopped = true;

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { COLOURS, colourRange, DEFAULT_CLIP, type ColourRange, type Colours } from '../image/colour.ts';
 import type { Picture } from '../image/picture.ts';
-import type { Preprocess } from '../image/preprocess.ts';
+import { describePreprocess, type Preprocess } from '../image/preprocess.ts';
 import { className, shortClassName } from '../models/labels.ts';
 import { Network, SCORE_KINDS, type Neuron, type ScoreKind } from '../network.ts';
 import { RULES } from '../rule.ts';
@@ -16,6 +16,7 @@ import { collect, parseChoice, parseNeuron, parseRules, withDeviceOptions, type 
 import { classCount, parseClasses } from './classes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { pictureFile, rankFile, rawFile, type Shown } from './maps.ts';
+import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import { loadPhoto } from './photo.ts';
 import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
@@ -46,7 +47,7 @@ export function saliencyCommand(): Command {
       'How much each pixel of a photo moves a class score: the gradient of the score, reduced over channels, at the size of the photo.',
     )
     .argument('<photo>', 'PNG, JPEG, WebP, GIF or TIFF')
-    .requiredOption('--model <file>', 'model: .onnx, or Graph JSON with .safetensors beside it')
+    .requiredOption('--model <file>', MODEL_HELP)
     .option('--class <classes>', 'number, name, WordNet id, top1 or top5; several separated by commas (default: top1)')
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of classes; TENSOR:k for a vector')
@@ -112,7 +113,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
       const report = {
         model: args.model,
         photo: { file: photo, width: picture.width, height: picture.height },
-        preprocess: spec,
+        preprocess: describePreprocess(spec),
         rule: options.rule,
         score: options.neuron ? undefined : options.score,
         views: options.views,
@@ -218,7 +219,7 @@ function metadata(
     Rule: [args.rule, ...args.ruleAt].join(', '),
     Views: args.views,
     Reduction: formula,
-    Preprocess: JSON.stringify(spec),
+    Preprocess: JSON.stringify(describePreprocess(spec)),
     Colours: colours,
     Clip: `percentile ${args.clip} of the magnitudes that are not zero`,
     Range: range.zero ? 'the map is zero everywhere' : `${range.low} to ${range.high}`,

@@ -2,11 +2,12 @@
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { formatAdapter, openDevice, type AdapterSummary, type Gpu } from '../gpu/device.ts';
-import { loadModel, type LoadedGraph, type Model } from '../models/model.ts';
+import type { LoadedGraph, Model } from '../models/model.ts';
 import type { Network } from '../network.ts';
 import type { Shape, Tensor } from '../tensor.ts';
 import { adapterOptions, type DeviceArguments } from './arguments.ts';
 import { loadInput, type PictureArguments } from './input.ts';
+import { openModel } from './model.ts';
 
 /** A check that ran and did not pass: exit code 1, with no message but what the check printed. */
 export class CheckFailed extends Error {}
@@ -29,7 +30,7 @@ export interface Question extends LoadedGraph {
 }
 
 export async function loadQuestion(modelPath: string, inputPath: string, args: PictureArguments): Promise<Question> {
-  const model = await loadModel(modelPath);
+  const model = await openModel(modelPath);
   const input = await loadInput(inputPath, model, args);
   return { model, input, ...model.at({ [model.input.name]: input.shape }) };
 }
@@ -84,10 +85,6 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
         .trimEnd(),
     )
     .join('\n');
-}
-
-export function bytes(n: number): string {
-  return n < 2 ** 20 ? `${(n / 2 ** 10).toFixed(1)} KiB` : `${(n / 2 ** 20).toFixed(1)} MiB`;
 }
 
 /** Says so when a result holds NaN or infinities: a picture of it would show nothing or nonsense. */

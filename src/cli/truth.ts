@@ -1,10 +1,11 @@
-/** The images of a set and what is true of them, from a table or a folder of ILSVRC annotations, each with its file. */
+/** The images of a set and what is true of them, from a table, annotations of ILSVRC or of Tiny ImageNet, each with its file. */
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FormatError, InputError } from '../errors.ts';
 import { classesOf, type Annotation } from '../evaluate/annotation.ts';
 import { parseCsv } from '../evaluate/csv.ts';
 import { parseIlsvrc } from '../evaluate/ilsvrc.ts';
+import { parseTiny, wnidOfBoxes } from '../evaluate/tiny.ts';
 import type { Item } from '../evaluate/batches.ts';
 import { decodeImage } from '../image/decode.ts';
 import { readBytes } from './files.ts';
@@ -19,26 +20,63 @@ export interface TruthOptions {
   readonly limit: number;
 }
 
+/** What is evaluated: images, and a file or folder that says what is true of them. */
+export interface ImageSet {
+  readonly images: string;
+  readonly truth: string;
+}
+
 /**
- * The annotations of a .csv file, in its order, or of a folder of ILSVRC's .xml files (subfolders too), in the order of their paths.
+ * The set that the options name: by its folder and its annotations, or as the validation split of a data set in Tiny ImageNet's layout.
+ * @param option the one that names the annotations, for messages
+ * @throws InputError if one of the two ways is not taken whole, or both are
+ */
+export function imageSet({ data, images, truth }: Partial<ImageSet> & { readonly data?: string }, option: string): ImageSet {
+  if (data !== undefined && images === undefined && truth === undefined)
+    return { images: path.join(data, 'val', 'images'), truth: path.join(data, 'val', 'val_annotations.txt') };
+  if (data === undefined && images !== undefined && truth !== undefined) return { images, truth };
+  const given = [data === undefined ? '' : '--data', images === undefined ? '' : '--images', truth === undefined ? '' : option];
+  throw new InputError(
+    `evaluate: expected --images and ${option}, or --data alone, got ${given.filter((name) => name !== '').join(' and ') || 'neither'}.` +
+      ` Give --data for a folder in Tiny ImageNet's layout, the other two for any images.`,
+  );
+}
+
+/**
+ * The annotations of a .csv file or of a .txt file of Tiny ImageNet, in its order; or of a folder of ILSVRC's .xml files, or else of Tiny
+ * ImageNet's `<wnid>_boxes.txt` (subfolders too), in the order of their paths.
  * @throws InputError, FormatError naming file and line
  */
 export async function readTruth(source: string, { option, labels, boxes, limit }: TruthOptions): Promise<Annotation[]> {
   const classes = classesOf(labels);
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(`${option}: expected a .csv file or a folder of .xml files, got "${source}" (${error.code}). Check the path.`);
+    throw new InputError(
+      `${option}: expected a .csv or .txt file or a folder of .xml files, got "${source}" (${error.code}). Check the path.`,
+    );
   });
+  const read = async (file: string): Promise<string> => new TextDecoder().decode(await readBytes(file, option));
+  const tiny = async (file: string): Promise<Annotation[]> =>
+    parseTiny(await read(file), { file, classes, wnid: wnidOfBoxes(path.basename(file)) });
   if (!info.isDirectory()) {
-    const text = new TextDecoder().decode(await readBytes(source, option));
-    return parseCsv(text, { file: source, classes, labels, boxes }).slice(0, limit);
+    if (path.extname(source).toLowerCase() === '.txt') return (await tiny(source)).slice(0, limit);
+    return parseCsv(await read(source), { file: source, classes, labels, boxes }).slice(0, limit);
   }
-  const files = (await readdir(source, { recursive: true })).filter((file) => path.extname(file).toLowerCase() === '.xml').sort();
-  if (files.length === 0) throw new InputError(`${option}: expected .xml files in the folder "${source}", got none. Check the path.`);
+  const inside = (await readdir(source, { recursive: true })).sort();
+  const files = inside.filter((file) => path.extname(file).toLowerCase() === '.xml');
   const annotations: Annotation[] = [];
+  if (files.length === 0) {
+    for (const file of inside) {
+      if (annotations.length >= limit) break;
+      if (wnidOfBoxes(path.basename(file)) !== undefined) annotations.push(...(await tiny(path.join(source, file))));
+    }
+    if (annotations.length > 0) return annotations.slice(0, limit);
+    throw new InputError(
+      `${option}: expected .xml files in the folder "${source}", got none, nor any <wnid>_boxes.txt. Check the path.`,
+    );
+  }
   for (const file of files.slice(0, limit)) {
     const whole = path.join(source, file);
-    const text = new TextDecoder().decode(await readBytes(whole, option));
-    annotations.push(parseIlsvrc(text, whole, path.basename(file, path.extname(file)), classes));
+    annotations.push(parseIlsvrc(await read(whole), whole, path.basename(file, path.extname(file)), classes));
   }
   return annotations;
 }

@@ -83,8 +83,11 @@ async function loadBatch(items: readonly Item[], shape: Shape, spec: Preprocess)
   const data = new Float32Array(size(shape));
   const perItem = data.length / shape[0];
   const loaded: LoadedItem[] = [];
-  for (const item of items) {
-    const picture = await item.load();
+  // Decoded side by side; one that fails is told when its turn comes.
+  const pictures = items.map((item) => item.load());
+  for (const picture of pictures) picture.catch(() => {});
+  for (const [n, item] of items.entries()) {
+    const picture = await pictures[n];
     const { input, geometry } = preprocess(picture, spec);
     if (!sameShape(input.shape.slice(1), shape.slice(1))) {
       const given = formatShape(input.shape.slice(1));

@@ -146,8 +146,8 @@ function readTensor(view: DataView, start: number, entry: Entry): AnyTensor {
 
 export interface WriteOptions {
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Store floats as F16 (rounded to nearest even) in place of F32. */
-  readonly half?: boolean;
+  /** Store floats as F16 (rounded to nearest even) in place of F32: all of them, or those whose name this says yes to. */
+  readonly half?: boolean | ((name: string) => boolean);
 }
 
 /**
@@ -160,13 +160,15 @@ export function writeSafetensors(tensors: Iterable<readonly [name: string, tenso
   const header = new Map<string, unknown>();
   if (options.metadata && Object.keys(options.metadata).length > 0) header.set('__metadata__', options.metadata);
   let at = 0;
-  const width = (data: AnyTensor['data']): 2 | 4 => (options.half && data instanceof Float32Array ? 2 : 4);
+  const { half: halved = false } = options;
+  const isHalf = (name: string, data: AnyTensor['data']): boolean =>
+    data instanceof Float32Array && (typeof halved === 'function' ? halved(name) : halved);
   for (const [name, { shape, data }] of list) {
     if (name === '__metadata__' || header.has(name)) {
       fail(`expected tensor names that differ, got ${JSON.stringify(name)} twice or reserved`, 'Rename one.');
     }
-    const dtype = data instanceof Int32Array ? 'I32' : options.half ? 'F16' : 'F32';
-    const end = at + data.length * width(data);
+    const dtype = data instanceof Int32Array ? 'I32' : isHalf(name, data) ? 'F16' : 'F32';
+    const end = at + data.length * TYPES[dtype].bytes;
     header.set(name, { dtype, shape, data_offsets: [at, end] });
     at = end;
   }
@@ -180,7 +182,7 @@ export function writeSafetensors(tensors: Iterable<readonly [name: string, tenso
   out.set(encoded, 8);
   let to = 8 + headerLength;
   for (const [name, { data }] of list) {
-    const bytes = width(data);
+    const bytes = isHalf(name, data) ? 2 : 4;
     if (bytes === 4 && LITTLE_ENDIAN) {
       out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), to);
       to += data.byteLength;

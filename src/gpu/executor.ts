@@ -21,7 +21,7 @@ export interface ExecutorStats {
   readonly buildMs: number;
   /** From submission to the device's being done, all runs so far. */
   readonly runMs: number;
-  readonly dispatches: { readonly prepare: number; readonly forward: number; readonly backward: number };
+  readonly dispatches: { readonly prepare: number; readonly forward: number; readonly backward: number; readonly update: number };
   readonly bufferBytes: number;
 }
 
@@ -44,6 +44,7 @@ export class Executor {
   #forward: Dispatch[] = [];
   #backward: Dispatch[] = [];
   #prepare: Dispatch[] = [];
+  #update: Dispatch[] = [];
   #staging!: GPUBuffer;
   /** Buffers in the store whose contents are not there yet, or only for the time of the build. */
   readonly #unfinished = new Set<string>();
@@ -94,7 +95,12 @@ export class Executor {
       compileMs: ms,
       buildMs: this.#buildMs,
       runMs: this.#runMs,
-      dispatches: { prepare: this.#prepare.length, forward: this.#forward.length, backward: this.#backward.length },
+      dispatches: {
+        prepare: this.#prepare.length,
+        forward: this.#forward.length,
+        backward: this.#backward.length,
+        update: this.#update.length,
+      },
       bufferBytes: this.#own.reduce((sum, buffer) => sum + buffer.size, 0),
     };
   }
@@ -112,7 +118,7 @@ export class Executor {
     const missing = new Set(tensors.filter((t) => t.kind === 'prepared' && !store.has(t.id)).map((t) => t.id));
     // A prepare step that makes nothing new has been run by another executor on the same store.
     const prepare = plan.prepare.filter((step) => plan.training || Object.values(step.bind).some((id) => missing.has(id)));
-    const main = [...plan.forward, ...plan.backward];
+    const main = [...plan.forward, ...plan.backward, ...plan.update];
     // Compiles while weights are uploaded; a failure is told where it is awaited.
     const kernels = this.#kernels([...prepare, ...main]);
     kernels.catch(() => {});
@@ -125,6 +131,8 @@ export class Executor {
         await store.allocate(tensor.id, tensor.node, tensor.bytes);
         this.#unfinished.add(tensor.id);
       }
+      // A new buffer is zero, as velocities begin.
+      if (tensor.kind === 'velocity') await store.allocate(tensor.id, tensor.node, tensor.bytes);
       if (tensor.kind !== 'parameter' || store.has(tensor.id)) continue;
       if (!resident.has(tensor.id) && !preparing.has(tensor.id)) continue;
       await store.upload(tensor.id, tensor.bytes, size(tensor.shape));
@@ -150,7 +158,9 @@ export class Executor {
     this.#keep(uniforms);
     this.#prepare = dispatches.slice(0, prepare.length);
     this.#forward = dispatches.slice(prepare.length, prepare.length + plan.forward.length);
-    this.#backward = dispatches.slice(prepare.length + plan.forward.length);
+    const down = prepare.length + plan.forward.length;
+    this.#backward = dispatches.slice(down, down + plan.backward.length);
+    this.#update = dispatches.slice(down + plan.backward.length);
     if (this.#prepare.length > 0) await this.#submit('prepare', this.#prepare);
     // Weights that only their packed form needed go.
     for (const id of this.#unfinished) if (!missing.has(id)) store.release(id);
@@ -224,6 +234,46 @@ export class Executor {
       await this.#submit('forward and backward', [...this.#forward, ...this.#backward]);
       this.#state = 'backward';
     });
+  }
+
+  /**
+   * One step of training in one submission: both passes, the update of the parameters, and their packed forms for the next pass. Values and
+   * gradients can be read after it; they are those before the update.
+   * @param rate the learning rate of this step
+   * @throws InputError if the plan was compiled without `descent`
+   */
+  async train(inputs: Readonly<Record<string, RunInput>>, seed: Tensor, rate: number): Promise<void> {
+    const { plan } = this;
+    if (plan.update.length === 0) throw new InputError('train: expected a plan with updates, got one without. Compile with descent.');
+    await this.#exclusively(async () => {
+      this.#writeInputs(inputs);
+      this.#writeSeed(seed);
+      const scalar = Object.values(plan.tensors).find(({ kind }) => kind === 'rate')!;
+      this.gpu.device.queue.writeBuffer(this.#buffer(scalar.id), 0, Float32Array.of(rate));
+      await this.#submit('training', [...this.#forward, ...this.#backward, ...this.#update, ...this.#prepare]);
+      this.#state = 'backward';
+    });
+  }
+
+  /**
+   * A parameter, or its velocity, where it lies on the device: to be read for a checkpoint or written from one. Written parameters need
+   * {@link refreshPrepared}.
+   * @throws InputError if the plan has no such parameter
+   */
+  parameter(name: string): DeviceTensor {
+    const ref = Object.hasOwn(this.plan.values, name) ? this.plan.values[name] : undefined;
+    if (ref === undefined || this.plan.tensors[ref.id].kind !== 'parameter') {
+      throw new InputError(`parameter: expected a parameter of the plan, got "${name}".`);
+    }
+    return this.#view(ref);
+  }
+
+  /** See {@link parameter}. @throws InputError if the plan does not update it */
+  velocity(name: string): DeviceTensor {
+    if (!Object.hasOwn(this.plan.velocities, name)) {
+      throw new InputError(`velocity: expected a parameter that the plan updates, got "${name}". Compile with descent.`);
+    }
+    return this.#view(this.plan.velocities[name]);
   }
 
   /** Prepares packed weights again after parameters have changed on the device. */

@@ -2,6 +2,7 @@
  * The parts of Vulkan that a Linux machine may lack. `@sparticuz/chromium` (an optional dependency) carries a Vulkan loader and
  * SwiftShader, a driver that runs on the processor. Both are unpacked once into a per-user cache folder.
  */
+import { cacheRoots, makeFolder, trusted } from '../cache.ts';
 import { AdapterError } from '../errors.ts';
 import { load, messageOf, node, type Node } from './node.ts';
 
@@ -107,40 +108,6 @@ function locatePackage({ fs, path, module }: Node): { archive: string; version: 
     throw new AdapterError(`${PACKAGE}: expected bin/swiftshader.tar.br in the package, version ${version} has none. Install 147.0.0.`);
   }
   return { archive, version, origin: `${PACKAGE} ${version}` };
-}
-
-/** Folders to try, best first. The temporary folder is shared between users, hence `shared`. */
-function cacheRoots({ os, path }: Node): { path: string; shared: boolean }[] {
-  const own = process.env.BACKLIGHT_CACHE || path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'backlight');
-  const user = process.getuid?.() ?? os.userInfo().username;
-  return [
-    { path: path.resolve(own), shared: false },
-    { path: path.join(os.tmpdir(), `backlight-${user}`), shared: true },
-  ];
-}
-
-/** Node's own recursive mkdir never returns on file systems such as /proc. */
-function makeFolder(folder: string, n: Node): void {
-  const { fs, path } = n;
-  if (fs.existsSync(folder)) return;
-  if (path.dirname(folder) !== folder) makeFolder(path.dirname(folder), n);
-  try {
-    fs.mkdirSync(folder, { mode: 0o700 });
-  } catch (error) {
-    // Another process may have made it meanwhile.
-    if (!fs.existsSync(folder)) throw error;
-  }
-}
-
-/** Code is loaded from here: in a folder that everybody can write to, only a folder that is ours alone will do. */
-function trusted(root: { path: string; shared: boolean }, { fs }: Node): boolean {
-  if (!root.shared) return true;
-  try {
-    const found = fs.lstatSync(root.path);
-    return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
-  } catch {
-    return false;
-  }
 }
 
 function isComplete(folder: string, origin: string, { fs, path }: Node): boolean {

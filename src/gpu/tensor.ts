@@ -41,6 +41,16 @@ export class DeviceTensor {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 
+  /** Takes over values from the host. @throws InputError if the shapes differ */
+  write({ shape, data }: Tensor): void {
+    if (!sameShape(shape, this.shape) || data.length !== size(shape)) {
+      throw new InputError(
+        `device tensor: expected shape ${formatShape(this.shape)}, got ${formatShape(shape)} with ${data.length} values.`,
+      );
+    }
+    this.gpu.device.queue.writeBuffer(this.buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+
   /** The values, on the host, once everything before is done. */
   async read(): Promise<Tensor> {
     const bytes = 4 * size(this.shape);

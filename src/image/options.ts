@@ -33,6 +33,8 @@ export interface PreprocessOptions {
  * - `--size` scales a card's resize with it. `--fit squash` drops it. A card's cut stays only where its size and resize stay.
  * - `--channels` in another order than the card's or preset's needs `--mean` and `--std` too, unless these are equal for all channels: they
  *   are listed in channel order, and turning them round silently would be right only for a card that was right before.
+ * - A card's mean image stays where neither `--mean` nor a preset replaces it. It is pixels in one size, unit and order: with another size,
+ *   scale or order, `--mean` is needed.
  *
  * Whether a model can take another size than its own is the graph's to say.
  * @throws InputError naming the option that is missing or wrong.
@@ -67,6 +69,8 @@ export function resolvePreprocess(input: Shape, card: Preprocess | undefined, op
     }
     return [...inherited];
   };
+  const meanImage = options.mean === undefined && preset === undefined ? card?.meanImage : undefined;
+  if (meanImage) checkMeanImageStays(card!, { size, channels, scale: options.scale });
   const spec = checkPreprocess(
     {
       size: [...size],
@@ -77,6 +81,7 @@ export function resolvePreprocess(input: Shape, card: Preprocess | undefined, op
       scale: options.scale === undefined ? (base?.scale ?? 1) : parseNumber(options.scale, '--scale'),
       mean: list('mean', 0),
       std: list('std', 1),
+      meanImage,
     },
     (message) => {
       throw new InputError(`preprocess: ${message} See the options --size, --fit, --resize, --cut, --channels, --scale, --mean, --std.`);
@@ -90,6 +95,22 @@ export function resolvePreprocess(input: Shape, card: Preprocess | undefined, op
     );
   }
   return spec;
+}
+
+/** @throws InputError if the input differs from what the card's mean image is an image of */
+function checkMeanImageStays(
+  card: Preprocess,
+  { size, channels, scale }: { readonly size: readonly number[]; readonly channels: string; readonly scale: string | undefined },
+): void {
+  const refuse = (option: string, own: string, given: string): never => {
+    throw new InputError(
+      `${option}: expected ${own}, as the card's mean image is, got ${given}. Leave ${option} out, or give --mean, a number for each channel.`,
+    );
+  };
+  const [height, width] = card.size;
+  if (size[0] !== height || size[1] !== width) refuse('--size', `${height}x${width}`, size.join('x'));
+  if (channels !== card.channels) refuse('--channels', card.channels, JSON.stringify(channels));
+  if (scale !== undefined && parseNumber(scale, '--scale') !== card.scale) refuse('--scale', String(card.scale), scale);
 }
 
 function findPreset(name: string): (typeof PRESETS)[keyof typeof PRESETS] {

@@ -3,7 +3,7 @@
  */
 import { FormatError, InputError } from '../errors.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { formatShape, tensor } from '../tensor.ts';
+import { formatShape, sameShape, size as sizeOf, tensor } from '../tensor.ts';
 import type { Picture } from './picture.ts';
 import { checkPicture } from './picture.ts';
 import type { Span } from './resize.ts';
@@ -13,8 +13,9 @@ export type Channels = 'rgb' | 'bgr' | 'grey';
 export type Fit = 'crop' | 'squash';
 
 /**
- * How a picture becomes an input: value = (pixel * scale - mean[c]) / std[c], pixels 0..255, c in the network's channel order.
- * `mean` and `std` are listed in that order. Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
+ * How a picture becomes an input: value = (pixel * scale - mean[c]) / std[c], pixels 0..255, c in the network's channel order; with a mean
+ * image, value = (pixel * scale - meanImage[c, y, x]) / std[c]. `mean` and `std` are listed in that order. Grey is
+ * 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
  */
 export interface Preprocess {
   /** Height and width of the input. */
@@ -29,10 +30,15 @@ export interface Preprocess {
   readonly scale: number;
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /**
+   * The mean of the training pictures, pixel by pixel: [C, H, W] of the input's size, in the unit and channel order of `mean`, in place of
+   * which it is subtracted. `mean` is then its average by channel, and is not looked at.
+   */
+  readonly meanImage?: Tensor;
 }
 
 /** The part of {@link Preprocess} that a training framework settles; size and cut belong to the model. */
-export type Preset = Omit<Preprocess, 'size' | 'resize' | 'cut'>;
+export type Preset = Omit<Preprocess, 'size' | 'resize' | 'cut' | 'meanImage'>;
 
 /**
  * `caffe`: BGR, 0..255 less the mean of ImageNet by channel; its networks were trained on squashed pictures.
@@ -106,12 +112,12 @@ export function preprocess(picture: Picture, spec: Preprocess): PreprocessedPict
   const plane = height * width;
   const data = new Float32Array(channelCount(spec.channels) * plane);
   MIX[spec.channels].forEach(([red, green, blue], c) => {
-    const { scale } = spec;
+    const { scale, meanImage } = spec;
     const mean = spec.mean[c];
     const std = spec.std[c];
-    for (let i = 0, from = 0; i < plane; i++, from += 3) {
+    for (let i = 0, from = 0, to = c * plane; i < plane; i++, from += 3, to++) {
       const pixel = red * pixels[from] + green * pixels[from + 1] + blue * pixels[from + 2];
-      data[c * plane + i] = (pixel * scale - mean) / std;
+      data[to] = (pixel * scale - (meanImage ? meanImage.data[to] : mean)) / std;
     }
   });
   return {
@@ -120,40 +126,67 @@ export function preprocess(picture: Picture, spec: Preprocess): PreprocessedPict
   };
 }
 
+/** The part of a {@link Preprocess} that turns an input back into pixels. */
+export type PixelSpec = Pick<Preprocess, 'channels' | 'scale' | 'mean' | 'std' | 'meanImage'>;
+
+/** What is subtracted from element i = (c * H + y) * W + x of an input [1, C, H, W] whose channels hold `plane` elements each. */
+export function meanAt({ mean, meanImage }: Pick<Preprocess, 'mean' | 'meanImage'>, i: number, plane: number): number {
+  return meanImage ? meanImage.data[i] : mean[Math.floor(i / plane)];
+}
+
 /**
- * The inverse of {@link preprocess} for one input [1, C, H, W]: pixel = (value * std[c] + mean[c]) / scale, rounded and clipped to 0..255.
- * An input made from a picture of its own size gives that picture back. Grey becomes three equal channels.
- * @throws InputError if the shape is not that of one input, or a value is not a number.
+ * The inverse of {@link preprocess} for one input [1, C, H, W]: pixel = (value * std[c] + mean[c]) / scale, or with the mean image in place
+ * of mean[c], rounded and clipped to 0..255. An input made from a picture of its own size gives that picture back. Grey becomes three equal
+ * channels.
+ * @throws InputError if the shape is not that of one input, or not the mean image's, or a value is not a number.
  */
-export function toPicture(input: Tensor, spec: Pick<Preprocess, 'channels' | 'scale' | 'mean' | 'std'>): Picture {
+export function toPicture(input: Tensor, spec: PixelSpec): Picture {
   const channels = channelCount(spec.channels);
   const [n, c, height, width] = input.shape;
   if (input.shape.length !== 4 || n !== 1 || c !== channels) {
     const given = formatShape(input.shape);
     throw new InputError(`picture: expected an input of 1x${channels}xHxW for ${spec.channels}, got ${given}. Take one of the batch.`);
   }
+  checkMeanShape(spec, [height, width], 'picture');
   const plane = height * width;
   const data = new Uint8Array(3 * plane);
   // Colour k of the picture is the channel that is made of that colour alone; grey serves all three.
   for (let k = 0; k < 3; k++) {
     const from = channels === 1 ? 0 : MIX[spec.channels].findIndex((mix) => mix[k] === 1);
     for (let i = 0; i < plane; i++) {
-      const value = input.data[from * plane + i];
+      const at = from * plane + i;
+      const value = input.data[at];
       if (Number.isNaN(value)) {
         throw new InputError(`picture: expected numbers, got NaN at channel ${from}, pixel ${i}. Check what made this input.`);
       }
-      data[3 * i + k] = Math.min(255, Math.max(0, Math.round((value * spec.std[from] + spec.mean[from]) / spec.scale)));
+      data[3 * i + k] = Math.min(255, Math.max(0, Math.round((value * spec.std[from] + meanAt(spec, at, plane)) / spec.scale)));
     }
   }
   return { width, height, data };
 }
 
+/** @throws InputError if there is a mean image, and it is not of the given height and width */
+export function checkMeanShape({ meanImage }: PixelSpec, [height, width]: readonly [number, number], what: string): void {
+  if (!meanImage) return;
+  const [, h, w] = meanImage.shape;
+  if (h === height && w === width) return;
+  const given = `${height}x${width}`;
+  throw new InputError(`${what}: expected an image of ${h}x${w}, the mean image's size, got ${given}. Take the model at that size.`);
+}
+
+/** A specification as its card says it: plain JSON, with "image" for the mean where there is a mean image. */
+export function describePreprocess({ meanImage, ...spec }: Preprocess): Readonly<Record<string, unknown>> {
+  return meanImage ? { ...spec, mean: 'image' } : spec;
+}
+
 /**
- * Reads the specification from a model's card: an object with the fields of {@link Preprocess}, of which `resize` and `cut` may be absent.
- * `where` names the card's file in messages.
+ * Reads the specification from a model's card: an object with the fields of {@link Preprocess} except `meanImage`, of which `resize` and
+ * `cut` may be absent. `where` names the card's file in messages.
+ * @param meanImage what `"mean": "image"` stands for: [3, H, W] in RGB, pixels 0..255, as it is stored with the model. It is brought into
+ *   the network's channel order and multiplied by `scale`, as the pixels are.
  * @throws FormatError naming the field that is missing, unknown or wrong.
  */
-export function parsePreprocess(json: unknown, where: string): Preprocess {
+export function parsePreprocess(json: unknown, where: string, meanImage?: Tensor): Preprocess {
   const fail = (message: string): never => {
     throw new FormatError(`card: ${message} Mend preprocess in ${where}.`);
   };
@@ -165,7 +198,37 @@ export function parsePreprocess(json: unknown, where: string): Preprocess {
   if (missing.length > 0) {
     fail(`expected the fields ${fields.join(', ')} (only resize and cut may be absent), got no ${missing.join(', ')}.`);
   }
-  return checkPreprocess(json as Record<string, unknown>, fail);
+  const card = json as Record<string, unknown>;
+  if (card.mean !== 'image') return checkPreprocess(card, fail);
+  if (!meanImage) {
+    return fail('expected a mean image for mean "image": a tensor "mean-image" [3, H, W] in the model\'s .safetensors, got none.');
+  }
+  // All but the mean is checked before it is used; what stands in for it is good.
+  const { channels, scale, size } = checkPreprocess({ ...card, mean: card.channels === 'grey' ? [0] : [0, 0, 0] }, fail);
+  const stored = [3, ...size];
+  if (!sameShape(meanImage.shape, stored)) {
+    fail(`expected a mean image ${formatShape(stored)}, RGB and of the input's size, got ${formatShape(meanImage.shape)}.`);
+  }
+  const image = mixed(meanImage, channels, scale);
+  return checkPreprocess({ ...card, mean: channelMeans(image), meanImage: image }, fail);
+}
+
+/** An RGB image [3, H, W] of pixels in the network's channels and unit, [C, H, W]. */
+function mixed({ shape: [, height, width], data }: Tensor, channels: Channels, scale: number): Tensor {
+  const plane = height * width;
+  const out = new Float32Array(channelCount(channels) * plane);
+  MIX[channels].forEach(([red, green, blue], c) => {
+    for (let i = 0; i < plane; i++) {
+      out[c * plane + i] = (red * data[i] + green * data[plane + i] + blue * data[2 * plane + i]) * scale;
+    }
+  });
+  return { shape: [channelCount(channels), height, width], data: out };
+}
+
+/** The average of each channel of an image [C, H, W]. */
+function channelMeans({ shape: [channels], data }: Tensor): number[] {
+  const plane = data.length / channels;
+  return Array.from({ length: channels }, (_, c) => data.subarray(c * plane, (c + 1) * plane).reduce((sum, v) => sum + v, 0) / plane);
 }
 
 type Fail = (message: string) => never;
@@ -175,7 +238,7 @@ const MAX_SIDE = 16_384;
 
 /** The checks behind {@link parsePreprocess} and {@link preprocess}: types, lengths, ranges, and that a cut fits. Returns a copy. */
 export function checkPreprocess(given: { readonly [K in keyof Preprocess]?: unknown }, fail: Fail): Preprocess {
-  const { size, fit, resize: side, cut, channels, scale, mean, std } = given;
+  const { size, fit, resize: side, cut, channels, scale, mean, std, meanImage } = given;
   const isSide = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_SIDE;
   if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide)) {
     fail(`expected size to be [height, width], whole numbers from 1 to ${MAX_SIDE}, got ${show(size)}.`);
@@ -216,7 +279,18 @@ export function checkPreprocess(given: { readonly [K in keyof Preprocess]?: unkn
     scale,
     mean: list('mean', mean, count === 1 ? 'number' : 'numbers', Number.isFinite),
     std: list('std', std, count === 1 ? 'number above 0' : 'numbers above 0', positive),
+    ...(meanImage === undefined ? {} : { meanImage: checkMeanImage(meanImage, [count, height, width], fail) }),
   };
+}
+
+function checkMeanImage(given: unknown, wanted: Shape, fail: Fail): Tensor {
+  const { shape, data } = (typeof given === 'object' && given !== null ? given : {}) as Partial<Tensor>;
+  if (!Array.isArray(shape) || !(data instanceof Float32Array) || !sameShape(shape, wanted) || data.length !== sizeOf(wanted)) {
+    const got = Array.isArray(shape) ? formatShape(shape) : show(given);
+    fail(`expected the mean image to be a tensor ${formatShape(wanted)}, channels by size, got ${got}.`);
+  }
+  if (!data!.every(Number.isFinite)) fail('expected the mean image to be of numbers, got NaN or infinity.');
+  return given as Tensor;
 }
 
 function show(value: unknown): string {

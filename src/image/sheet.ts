@@ -1,5 +1,7 @@
 /** Contact sheets: pictures in rows, each with a caption, under a title. Black text on white. Node only, because of the text. */
 import { InputError } from '../errors.ts';
+import { Canvas } from './canvas.ts';
+import type { Rgb } from './overlay.ts';
 import type { Picture } from './picture.ts';
 import { checkPicture } from './picture.ts';
 import { resize } from './resize.ts';
@@ -32,7 +34,7 @@ export interface SheetOptions {
 
 /** Between cells, in pixels; the sheet's margin is twice as wide. */
 const GAP = 12;
-const RULE_GREY = 200;
+const RULE_GREY: Rgb = [200, 200, 200];
 
 /**
  * Draws a sheet. Columns are of one width, with pictures in their middle; the margins are even.
@@ -70,7 +72,7 @@ export async function sheet(rows: readonly Row[], options: SheetOptions = {}): P
     if (row.heading) {
       if (r > 0) {
         const line = (y += GAP / 2);
-        put((c) => c.rule(2 * GAP, line, inner));
+        put((c) => c.fill(2 * GAP, line, inner, 1, RULE_GREY));
         y += GAP / 2;
       }
       const text = await drawText(row.heading, { size: textSize, bold: true, width: inner, lines: 2 });
@@ -136,36 +138,4 @@ export function thumbnail(picture: Picture, [height, width]: readonly [number, n
   const span = (from: number, to: number): Parameters<typeof resize>[1] => ({ from, to, start: 0, length: to });
   const values = resize(picture, span(picture.width, width), span(picture.height, height));
   return { width, height, data: Uint8Array.from(values, Math.round) };
-}
-
-/** A white picture to draw on. */
-class Canvas implements Picture {
-  readonly data: Uint8Array;
-
-  constructor(
-    readonly width: number,
-    readonly height: number,
-  ) {
-    this.data = new Uint8Array(3 * width * height).fill(255);
-  }
-
-  picture(picture: Picture, x: number, y: number): void {
-    for (let r = 0; r < picture.height; r++) {
-      this.data.set(picture.data.subarray(3 * r * picture.width, 3 * (r + 1) * picture.width), 3 * ((y + r) * this.width + x));
-    }
-  }
-
-  text(text: TextPixels, x: number, y: number, grey: number): void {
-    for (let r = 0; r < text.height; r++) {
-      for (let q = 0; q < text.width; q++) {
-        const at = 3 * ((y + r) * this.width + x + q);
-        const value = 255 + Math.round((text.data[r * text.width + q] / 255) * (grey - 255));
-        this.data.fill(Math.min(this.data[at], value), at, at + 3);
-      }
-    }
-  }
-
-  rule(x: number, y: number, length: number): void {
-    this.data.fill(RULE_GREY, 3 * (y * this.width + x), 3 * (y * this.width + x + length));
-  }
 }

@@ -83,7 +83,7 @@ function list(found: readonly { readonly k: number }[], labels: readonly string[
 }
 
 /** Levenshtein's: the fewest insertions, deletions and replacements of a character that make `b` of `a`. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -7,7 +7,7 @@ import { checkGraph, importOnnx, readSafetensors } from '../formats/index.ts';
 import { parseJson } from '../formats/json.ts';
 import { readModel } from '../formats/onnx/model.ts';
 import { withInputShapes, type Graph } from '../graph.ts';
-import { formatShape, sameShape, type AnyTensor, type Shape } from '../tensor.ts';
+import { formatShape, sameShape, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 
 /** What a model's card may say; it lies in `M.json` beside `M.onnx`, or in the field `card` of a Graph JSON. */
 export interface ModelCard {
@@ -24,10 +24,15 @@ export interface LoadedGraph {
   readonly parameters: ReadonlyMap<string, AnyTensor>;
 }
 
+/** Name of the mean image among the tensors of a `.safetensors` file; it is no parameter of the graph. */
+export const MEAN_IMAGE = 'mean-image';
+
 /** A model file that has been read, ready to be had at any input shape. */
 export interface Model {
   readonly path: string;
   readonly card: ModelCard;
+  /** The mean of the training pictures [3, H, W], RGB, pixels 0..255, where it lies with the weights as the tensor {@link MEAN_IMAGE}. */
+  readonly meanImage?: Tensor;
   /** The first input as the file declares it; null or a name where an extent is open. */
   readonly input: { readonly name: string; readonly dims: readonly (number | string | null)[] | null };
   /**
@@ -119,12 +124,30 @@ function graphJsonModel(path: string, bytes: Uint8Array, weights: Uint8Array): M
     }
   }
   const [input] = graph.inputs;
+  const meanImage = takeMeanImage(tensors, graph, path);
   return {
     path,
     card: card === undefined ? {} : checkCard(card, path),
+    ...(meanImage === undefined ? {} : { meanImage }),
     input: { name: input.name, dims: input.shape },
     at: (shapes = {}) => ({ graph: withInputShapes(graph, shapes), parameters: tensors }),
   };
+}
+
+/** Takes the mean image out of a file's tensors, so that what remains are parameters. */
+function takeMeanImage(tensors: Map<string, AnyTensor>, graph: Graph, path: string): Tensor | undefined {
+  const value = tensors.get(MEAN_IMAGE);
+  if (value === undefined || graph.parameters.some(({ name }) => name === MEAN_IMAGE)) return undefined;
+  tensors.delete(MEAN_IMAGE);
+  const { shape, data } = value;
+  const finite = data.every(Number.isFinite);
+  if (data instanceof Int32Array || shape.length !== 3 || shape[0] !== 3 || !finite) {
+    const given = data instanceof Int32Array ? 'integers' : `${formatShape(shape)}${finite ? '' : ' with NaN or infinity'}`;
+    throw new FormatError(
+      `model: expected "${MEAN_IMAGE}" to be finite floats 3xHxW in the .safetensors file beside ${path}, got ${given}. Write it again.`,
+    );
+  }
+  return { shape, data };
 }
 
 function checkCard(value: unknown, where: string): ModelCard {

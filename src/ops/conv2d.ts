@@ -7,6 +7,7 @@
 import direct from '../../shaders/conv2d.wgsl' with { type: 'text' };
 import tile from '../../shaders/conv2d_tile.wgsl' with { type: 'text' };
 import weight from '../../shaders/conv2d_weight.wgsl' with { type: 'text' };
+import weightQuad from '../../shaders/conv2d_weight_quad.wgsl' with { type: 'text' };
 import quad from '../../shaders/conv2d_quad.wgsl' with { type: 'text' };
 import pack from '../../shaders/pack.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
@@ -91,23 +92,30 @@ interface Variant {
 const DIRECT: Variant = { shader: 'conv2d', entry: 'direct', pixels: 1, outputs: 1 };
 const WIDE: Variant = { shader: 'conv2d_tile', entry: 'tile8x16', pixels: 8, outputs: 16 };
 const QUAD: Variant = { shader: 'conv2d_quad', entry: 'quad8x16', pixels: 8, outputs: 16 };
+const WIDE_FLAT: Variant = { shader: 'conv2d_tile', entry: 'flat8x16', pixels: 8, outputs: 16 };
+const QUAD_FLAT: Variant = { shader: 'conv2d_quad', entry: 'flatQuad8x16', pixels: 8, outputs: 16 };
 const NARROW: Variant = { shader: 'conv2d_tile', entry: 'tile8x4', pixels: 8, outputs: 4 };
 const POINT: Variant = { shader: 'conv2d_tile', entry: 'tile1x16', pixels: 1, outputs: 16 };
 
 /** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
 const QUAD_PIXELS = 64;
 
+/** Fewer input channels share one loop with the taps (measured: three times as fast with 3, a quarter faster with 16, slower with 64). */
+const FLAT_BELOW = 32;
+
 /** The kernel that wastes least on a shape. Few variants: each one that a network uses is a pipeline to compile. */
-function chooseVariant(pixels: number, outputs: number, quads: boolean): Variant {
+function chooseVariant(pixels: number, inputs: number, outputs: number, taps: number, quads: boolean): Variant {
   if (outputs === 1) return DIRECT;
   if (outputs <= 8) return NARROW;
   if (pixels <= 4) return POINT;
-  return quads && pixels >= QUAD_PIXELS ? QUAD : WIDE;
+  const shared = quads && pixels >= QUAD_PIXELS;
+  if (taps > 1 && inputs < FLAT_BELOW) return shared ? QUAD_FLAT : WIDE_FLAT;
+  return shared ? QUAD : WIDE;
 }
 
 /** Invocations for one tile of output channels; whole quads where they share weights. */
 function lanes(variant: Variant, pixels: number): number {
-  return variant === QUAD ? Math.ceil(pixels / (4 * variant.pixels)) * 4 : Math.ceil(pixels / variant.pixels);
+  return variant.shader === 'conv2d_quad' ? Math.ceil(pixels / (4 * variant.pixels)) * 4 : Math.ceil(pixels / variant.pixels);
 }
 
 /** Emits one dispatch of the convolution family: `y = x * w (+ b)` over rows x columns. */
@@ -123,7 +131,7 @@ function convolve(
   const batch = bind.x.shape[0];
   const pixels = batch * rows.grid * columns.grid;
   if (pixels === 0) return;
-  const variant = chooseVariant(pixels, outputs, c.traits.quads);
+  const variant = chooseVariant(pixels, inputs, outputs, rows.kernel * columns.kernel, c.traits.quads);
   const tiles = Math.ceil(outputs / variant.outputs);
   const outputsPadded = tiles * variant.outputs;
   const packed = packWeights(c, rows, columns, channels, outputsPadded);
@@ -226,9 +234,12 @@ function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
   const slabRows = Math.max(1, Math.ceil((batch * yHeight) / Math.ceil(SPLIT_BELOW / tiles)));
   const slabs = Math.max(1, Math.ceil((batch * yHeight) / slabRows));
   const partial = slabs === 1 ? c.dx : c.scratch('partial dw', [slabs, ...c.dx.shape]);
+  // Below half a tile of either kind most of a quad's work would be thrown away.
+  const quads = c.traits.quads && outputs > 8 && inputs * kernelHeight * kernelWidth > 16;
+  const quadTiles = groups * Math.ceil(outputs / 16) * Math.ceil((inputs * kernelHeight * kernelWidth) / 32) * 4;
   c.step({
-    shader: 'conv2d_weight',
-    entry: 'backwardWeight',
+    shader: quads ? 'conv2d_weight_quad' : 'conv2d_weight',
+    entry: quads ? 'quad16x8' : 'backwardWeight',
     geometry: {
       batch,
       groups,
@@ -245,7 +256,7 @@ function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
       slabRows,
     },
     bind: { x, dy, partial },
-    invocations: tiles * slabs,
+    invocations: (quads ? quadTiles : tiles) * slabs,
   });
   const count = size(c.dx.shape);
   if (slabs > 1) addUp(c, partial, c.dx, { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0 });
@@ -276,7 +287,7 @@ function addUp(c: EmitContext<unknown>, x: TensorRef, y: TensorRef, geometry: Su
 
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
-  shaders: { conv2d: direct, conv2d_tile: tile, conv2d_quad: quad, conv2d_weight: weight, pack, sum },
+  shaders: { conv2d: direct, conv2d_tile: tile, conv2d_quad: quad, conv2d_weight: weight, conv2d_weight_quad: weightQuad, pack, sum },
   inputs: [2, 3],
   outputs: [1, 1],
   attrs(given, fail) {

@@ -3,6 +3,7 @@
  * fully-connected layer.
  */
 import source from '../../shaders/linear.wgsl' with { type: 'text' };
+import quad from '../../shaders/linear_quad.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
@@ -46,9 +47,11 @@ function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef
   const [rows, columns] = [p.rows, q.columns];
   // One row at a time costs 5 loads for 4 products, four rows 8 for 16.
   const tall = rows > 1;
+  // 12 loads for 128 products, where rows and columns fill half a tile or more.
+  const quads = c.traits.quads && rows >= 8 && columns >= 16;
   c.step({
-    shader: 'linear',
-    entry: tall ? 'tile4x4' : 'row',
+    shader: quads ? 'linear_quad' : 'linear',
+    entry: quads ? 'quad16x8' : tall ? 'tile4x4' : 'row',
     geometry: {
       rows,
       columns,
@@ -64,7 +67,7 @@ function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef
       addend: addend ? 1 : 0,
     },
     bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y },
-    invocations: Math.ceil(columns / 4) * (tall ? Math.ceil(rows / 4) : rows),
+    invocations: quads ? Math.ceil(columns / 32) * 4 * Math.ceil(rows / 16) : Math.ceil(columns / 4) * (tall ? Math.ceil(rows / 4) : rows),
   });
 }
 
@@ -94,7 +97,7 @@ function backwardAddend(c: AdjointContext<LinearAttrs>): void {
 
 export const linear: Op<LinearAttrs> = {
   name: 'linear',
-  shaders: { linear: source, sum },
+  shaders: { linear: source, linear_quad: quad, sum },
   inputs: [2, 3],
   outputs: [1, 1],
   attrs(given, fail) {

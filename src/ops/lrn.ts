@@ -52,13 +52,11 @@ export const lrn: Op<LrnAttrs> = {
     step({ shader: 'lrn', entry: 'forward', geometry: geometry(y.shape, attrs), bind: { x: x!, scale, y }, invocations: size(y.shape) });
   },
   differentiable: () => true,
-  adjoint({ attrs, x: [x], dy: [dy], dx, saved, step }) {
-    step({
-      shader: 'lrn',
-      entry: 'backward',
-      geometry: geometry(dx.shape, attrs),
-      bind: { input: x!, savedScale: saved('scale'), dy: dy!, dx },
-      invocations: size(dx.shape),
-    });
+  adjoint({ attrs, x: [x], dy: [dy], dx, saved, scratch, step }) {
+    const shared = { shader: 'lrn', geometry: geometry(dx.shape, attrs), invocations: size(dx.shape) };
+    const come = { input: x!, savedScale: saved('scale'), dy: dy! };
+    const shares = scratch('shares', dx.shape);
+    step({ ...shared, entry: 'shares', bind: { ...come, share: shares } });
+    step({ ...shared, entry: 'backward', bind: { ...come, allShares: shares, dx } });
   },
 };

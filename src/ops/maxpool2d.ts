@@ -73,7 +73,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       constants: { switchBits: switchBits(attrs.kernel) },
       geometry: geometry(dx.shape, y[0].shape, attrs),
       bind: { dy: dy!, savedSwitches: saved('switches'), dx },
-      invocations: size(dx.shape),
+      invocations: (size(dx.shape) / dx.shape[3]) * Math.ceil(dx.shape[3] / 4),
     });
   },
 };

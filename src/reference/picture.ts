@@ -1,5 +1,5 @@
 /**
- * What gradient ascent on an image needs besides the network: circular shift, Gaussian blur, norms, bounds per channel.
+ * What gradient ascent on an image needs besides the network: circular shift, Gaussian blur, norms, bounds.
  */
 import { gaussian, type BlurAttrs } from '../ops/blur.ts';
 import { partsOf } from '../ops/l2norm.ts';
@@ -96,13 +96,14 @@ export const l2norm: ReferenceOp<object> = {
   },
 };
 
-/** limit: x[N, C, ...] raised to low[C], then lowered to high[C]; NaN stays NaN. Exact. */
+/** limit: x[N, C, ...] raised to low, then lowered to high, each [C] or [C, ...]; NaN stays NaN. Exact. */
 export const limit: ReferenceOp<object> = {
   forward(call): Bounded[] {
     const [x, low, high] = [input(call, 0), input(call, 1).data, input(call, 2).data];
-    const plane = size(x.shape.slice(2));
+    const extent = size(x.shape.slice(1));
+    const plane = extent / low.length;
     const data = x.data.map((v, i) => {
-      const c = Math.floor(i / plane) % x.shape[1];
+      const c = Math.floor((i % extent) / plane);
       const raised = v < low[c] ? low[c] : v;
       return raised > high[c] ? high[c] : raised;
     });

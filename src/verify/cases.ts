@@ -3,6 +3,7 @@
  * elements, tiles cut short, windows larger than the input, padding on one side only, strides with gaps, groups up to depthwise, batches.
  */
 import type { Attrs } from '../ops/op.ts';
+import type { Descent } from '../plan.ts';
 import type { Shape } from '../tensor.ts';
 
 /**
@@ -30,6 +31,8 @@ export interface OpCase {
   /** Inputs with respect to which y is linear: the adjoint identity must hold. */
   readonly linearIn?: readonly number[];
   readonly training?: boolean;
+  /** One step of training follows the passes: the parameters and their velocities are checked too. */
+  readonly descent?: Descent;
   /** No backward pass: some kernels run only where none follows. */
   readonly forwardOnly?: boolean;
   /**
@@ -84,6 +87,7 @@ const CONVOLUTIONS: readonly OpCase[] = [
   conv([2, 140, 4, 5], [42, 70, 2, 1], { groups: 2, pad: [1, 0, 0, 0] }, { essential: true }),
   conv([1, 140, 2, 1], [526, 70, 2, 2], { groups: 2, pad: [1, 1, 0, 0] }, { essential: true }),
   conv([1, 70, 5, 4], [6, 70, 1, 2], { pad: [0, 1, 1, 0] }, { essential: true }),
+  conv([1, 34, 23, 9], [36, 34, 3, 2], { pad: [1, 0, 1, 1] }, { essential: true }),
   conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }, { essential: true }),
   { op: 'conv2d', attrs: { pad: [1, 1, 1, 1] }, inputs: [[2, 3, 5, 6], [4, 3, 3, 3]], linearIn: [0, 1] },
   { op: 'conv2d', attrs: { stride: [2, 1], groups: 2 }, inputs: [[2, 4, 6, 6], [6, 2, 3, 3], [6]], linearIn: [0, 1], essential: true },
@@ -140,6 +144,9 @@ const LINEAR: readonly OpCase[] = [
   { op: 'linear', inputs: [[10, 5], [10, 12], [5, 1]], attrs: { transA: true, transB: false, beta: -1.5 }, linearIn: [0, 1], essential: true },
   { op: 'linear', inputs: [[1, 6], [8, 6]], linearIn: [0, 1], essential: true },
   { op: 'linear', inputs: [[5, 7], [3, 7]], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[70, 10], [70, 37], [10, 1]], attrs: { transA: true, transB: false, alpha: 0.5, beta: -1.5 }, linearIn: [0, 1],
+    essential: true },
+  { op: 'linear', inputs: [[3, 13], [11, 13], [11]], parameters: [1, 2], descent: { momentum: 0.75, weightDecay: 0.5 }, essential: true },
   { op: 'linear', inputs: [[5, 7], [7, 3], [3]], attrs: { transB: false, alpha: 0.5, beta: 2 }, linearIn: [0, 1] },
   { op: 'linear', inputs: [[7, 5], [7, 3], []], attrs: { transA: true, transB: false }, linearIn: [0, 1] },
   { op: 'linear', inputs: [[7, 5], [3, 7], [5, 1]], attrs: { transA: true, beta: -1.5 }, linearIn: [0, 1] },
@@ -240,14 +247,15 @@ const PICTURES: readonly OpCase[] = [
   one('l2norm', [2, 1], {}, { fill: [{ scale: 1e-3 }] }),
   one('l2norm', [3, 17], {}, { fill: ['gaps'] }),
   { op: 'limit', inputs: [[2, 3, 7, 5], [3], [3]], fill: ['normal', { scale: -0.3 }, 'positive'], essential: true },
+  { op: 'limit', inputs: [[2, 3, 5, 4], [3, 5, 4], [3, 5, 4]], fill: ['normal', { scale: -0.3 }, 'positive'] },
   { op: 'limit', inputs: [[1, 37], [37], [37]], fill: ['gaps', { constant: -0.5 }, { constant: 0.5 }], essential: true },
 ];
 
 export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES, ...PICTURES];
 
 /** A case on one line: `conv2d 1x3x7x5 4x3x3x3 4 {"pad":[1,1,1,1]}`. */
-export function describeCase({ op, attrs, inputs, training, forwardOnly }: OpCase): string {
+export function describeCase({ op, attrs, inputs, training, descent, forwardOnly }: OpCase): string {
   const shapes = inputs.map((shape) => (shape.length > 0 ? shape.join('x') : 'scalar')).join(' ');
   const given = attrs && Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : '';
-  return `${op} ${shapes}${given}${training ? ' training' : ''}${forwardOnly ? ' forward only' : ''}`;
+  return `${op} ${shapes}${given}${training ? ' training' : ''}${descent ? ' descent' : ''}${forwardOnly ? ' forward only' : ''}`;
 }

@@ -6,7 +6,7 @@ import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor, poisonBits } from '../gpu/executor.ts';
 import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
 import { salt } from '../ops/dropout.ts';
-import { compile, type DeviceTraits, type Plan, type PlanTensor } from '../plan.ts';
+import { compile, type Descent, type DeviceTraits, type Plan, type PlanTensor } from '../plan.ts';
 import { excess } from '../reference/bounds.ts';
 import { widen } from '../reference/graph.ts';
 import { REFERENCE } from '../reference/index.ts';
@@ -113,9 +113,13 @@ export function casePlans(c: OpCase, traits: DeviceTraits): CasePlan[] {
   const wrt = c.forwardOnly ? [] : differentiableInputs(typed);
   const rules = wrt.length === 0 ? [undefined] : c.op === 'relu' ? RULES : (['gradient'] as const);
   return rules.flatMap((rule) => {
-    const options = { ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}), training: c.training };
+    const options = {
+      ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}),
+      training: c.training ?? c.descent !== undefined,
+      descent: c.descent,
+    };
     const [plain, special] = [compile(typed, options), compile(typed, { ...options, traits })];
-    const steps = ({ forward, backward }: Plan): string => JSON.stringify([forward, backward]);
+    const steps = ({ forward, backward, update }: Plan): string => JSON.stringify([forward, backward, update]);
     return steps(plain) === steps(special)
       ? [{ plan: plain, rule }]
       : [
@@ -150,8 +154,8 @@ function guarded(plan: Plan): Plan {
 
 /** What was written behind the ends of tensors: nothing, in a correct kernel. */
 async function checkGuards(executor: Executor): Promise<Comparison[]> {
-  const { tensors, forward, backward } = executor.plan;
-  const bound = new Set([...forward, ...backward].flatMap((step) => Object.values(step.bind)));
+  const { tensors, forward, backward, update } = executor.plan;
+  const bound = new Set([...forward, ...backward, ...update].flatMap((step) => Object.values(step.bind)));
   const written: Comparison[] = [];
   for (const id of bound) {
     if (tensors[id].slot < 0) continue;
@@ -196,7 +200,9 @@ export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Pla
       const inputs = Object.fromEntries(plan.inputs.map((name) => [name, tensors.get(name)!]));
       const { shape } = plan.values.y0;
       const seed: Tensor = { shape, data: fill(size(shape), normal(99)) };
-      if (rule) await executor.run(inputs, seed);
+      const velocities = startVelocities(executor);
+      if (c.descent) await executor.train(inputs, seed, RATE);
+      else if (rule) await executor.run(inputs, seed);
       else await executor.forward(inputs);
       for (const [k, name] of typed.graph.outputs.entries()) comparisons.push(compare(name, (await executor.read(name)).data, want[k]));
       comparisons.push(...(await checkGuards(executor)));
@@ -209,11 +215,46 @@ export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Pla
         comparisons.push(compare(c.op === 'relu' ? `d(x${k}) ${rule}` : `d(x${k})`, got.data, wanted));
         if (c.linearIn?.includes(k)) comparisons.push(adjointIdentity(y0, c, k, tensors, seed, got, want[0], wanted));
       }
+      if (c.descent) comparisons.push(...(await checkDescent(executor, c.descent, tensors, velocities)));
     } finally {
       executor.dispose();
     }
   }
   return { case: c, name: describeCase(c), comparisons, passed: comparisons.every((comparison) => comparison.worst <= 1) };
+}
+
+const RATE = 0.125;
+
+/** Gives every parameter of a plan that trains a velocity, so that one step shows what becomes of it. */
+function startVelocities(executor: Executor): Map<string, Tensor> {
+  const velocities = new Map<string, Tensor>();
+  for (const [i, [name, { shape }]] of Object.entries(executor.plan.velocities).entries()) {
+    const velocity: Tensor = { shape, data: fill(size(shape), normal(200 + i)) };
+    executor.velocity(name).write(velocity);
+    velocities.set(name, velocity);
+  }
+  return velocities;
+}
+
+/** The parameters and velocities after a step against the reference of `momentum`, on the gradients that the device made. */
+async function checkDescent(
+  executor: Executor,
+  { momentum, weightDecay }: Descent,
+  tensors: ReadonlyMap<string, AnyTensor>,
+  velocities: ReadonlyMap<string, Tensor>,
+): Promise<Comparison[]> {
+  const comparisons: Comparison[] = [];
+  for (const [name, velocity] of velocities) {
+    const parameter = tensors.get(name) as Tensor;
+    const attrs = { alpha: momentum, beta: 1, normCoefficient: parameter.shape.length > 1 ? weightDecay : 0, mode: 'standard' };
+    const scalars = [RATE, 1].map((value) => ({ shape: [], data: Float64Array.of(value) }));
+    const gradient = await executor.readGradient(name);
+    const x = [...scalars, widen(parameter), widen(gradient), widen(velocity)];
+    const [wantParameter, wantVelocity] = REFERENCE.momentum.forward({ attrs, x, bounds: true });
+    comparisons.push(compare(`${name} after a step`, (await executor.parameter(name).read()).data, wantParameter));
+    comparisons.push(compare(`velocity of ${name}`, (await executor.velocity(name).read()).data, wantVelocity));
+  }
+  return comparisons;
 }
 
 /** How many outputs a case asks for: all that f32 and i32 outputs the op can make, but cross-entropy's log-probabilities. */

@@ -21,7 +21,7 @@ export interface StepRecipe {
   readonly decay: number;
   /** Standard deviation in pixels of the blur that a step may end with; 0: none. */
   readonly sigma: number;
-  /** Lowest and highest value of each channel, and whether these are enforced before the blur or after it. */
+  /** Lowest and highest value of each channel, or of each element of an image, and whether they are enforced before the blur or after it. */
   readonly limits?: { readonly low: readonly number[]; readonly high: readonly number[]; readonly when: 'step' | 'last' };
   /** The gradient comes from shifted images and is shifted back. */
   readonly shifts: boolean;
@@ -68,7 +68,7 @@ export function stepGraph(shape: Shape, recipe: StepRecipe, blurred: boolean): {
   const limit = (when: 'step' | 'last'): void => {
     if (limits?.when !== when) return;
     const bound = (name: string, values: readonly number[]): string =>
-      parameter(name, { shape: [values.length], data: Float32Array.from(values) });
+      parameter(name, { shape: values.length === shape[1] ? [shape[1]] : shape.slice(1), data: Float32Array.from(values) });
     x = add('limit', [x, bound('low', limits.low), bound('high', limits.high)], ['limited']);
   };
   limit('step');

@@ -8,18 +8,12 @@
 import { InputError } from '../errors.ts';
 import type { Executor } from '../gpu/executor.ts';
 import { DeviceTensor } from '../gpu/tensor.ts';
+import { checkMeanShape, type PixelSpec } from '../image/preprocess.ts';
 import { posterior, type Network } from '../network.ts';
 import { uniform } from '../random.ts';
 import { size, zeros, type Shape, type Tensor } from '../tensor.ts';
 import { Ascent } from './ascent.ts';
-import {
-  classModelRecipe,
-  levelsPerUnit,
-  stepRecipe,
-  type ClassModelPreset,
-  type ClassModelRecipe,
-  type PixelSpec,
-} from './classmodelPresets.ts';
+import { classModelRecipe, levelsPerUnit, stepRecipe, type ClassModelPreset, type ClassModelRecipe } from './classmodelPresets.ts';
 
 export interface ClassModelOptions extends Partial<ClassModelRecipe> {
   /** One class for each item of the network's batch. */
@@ -145,6 +139,7 @@ function checkQuestion(network: Network, classes: readonly number[], spec: Pixel
   if (shape.length !== 4 || shape[1] !== channels) {
     throw new InputError(`class model: expected a network on images [N, ${channels ?? 'C'}, H, W], got ${shape.join('x')}.`);
   }
+  if (spec) checkMeanShape(spec, [shape[2], shape[3]], 'class model');
   if (classes.length !== shape[0]) {
     throw new InputError(
       `class model: expected ${shape[0]} classes, one for each image of the network's batch, got ${classes.length}.` +
@@ -170,7 +165,7 @@ function startImage(shape: Shape, recipe: ClassModelRecipe, spec: PixelSpec | un
     // Box and Muller's transform.
     const normal = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
     const value = (recipe.noise / levelsPerUnit(spec)) * normal;
-    const c = Math.floor(i / size(plane));
+    const c = limits ? Math.floor((i * limits.low.length) / extent) : 0;
     start.data[i] = limits ? Math.min(limits.high[c], Math.max(limits.low[c], value)) : value;
   }
   for (let n = 1; n < items; n++) start.data.copyWithin(n * extent, 0, extent);

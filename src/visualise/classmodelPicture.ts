@@ -1,8 +1,8 @@
 /** Class models as pictures. */
 import type { Picture } from '../image/picture.ts';
-import { toPicture } from '../image/preprocess.ts';
+import { meanAt, toPicture, type PixelSpec } from '../image/preprocess.ts';
 import type { Tensor } from '../tensor.ts';
-import { levelsPerUnit, type PixelSpec } from './classmodelPresets.ts';
+import { levelsPerUnit } from './classmodelPresets.ts';
 
 /**
  * `clip`: the pixels that the network saw, I + mean, those out of range at 0 or 255. `stretch`: the mean plus I times a factor, for images
@@ -27,7 +27,7 @@ export interface ClassModelPicture {
 /**
  * The picture of a class model: I times a factor, plus the mean image.
  * @param image I [1, C, H, W], zero-centred, in the network's unit
- * @throws InputError if its channels are not those of the specification, or a value is not a number
+ * @throws InputError if its channels are not those of the specification, its size not the mean image's, or a value is not a number
  */
 export function classModelPicture(image: Tensor, spec: PixelSpec, display: Display = 'clip'): ClassModelPicture {
   const unit = levelsPerUnit(spec);
@@ -38,12 +38,13 @@ export function classModelPicture(image: Tensor, spec: PixelSpec, display: Displ
     if (high > 0) factor = REACH / high;
   }
   const scaled: Tensor = { shape: image.shape, data: image.data.map((v) => factor * v) };
+  const picture = toPicture(scaled, spec);
   const plane = image.data.length / spec.mean.length;
   let out = 0;
   scaled.data.forEach((v, i) => {
     const c = Math.floor(i / plane);
-    const pixel = (v * spec.std[c] + spec.mean[c]) / spec.scale;
+    const pixel = (v * spec.std[c] + meanAt(spec, i, plane)) / spec.scale;
     if (pixel < -0.5 || pixel > 255.5) out++;
   });
-  return { picture: toPicture(scaled, spec), factor, clipped: out / image.data.length };
+  return { picture, factor, clipped: out / image.data.length };
 }

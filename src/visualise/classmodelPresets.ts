@@ -1,11 +1,8 @@
 /** How a class model is sought: every ingredient by name, and the three mixtures of them that have been published. */
 import { InputError } from '../errors.ts';
-import { PRESETS as PREPROCESS, type Preprocess } from '../image/preprocess.ts';
+import { PRESETS as PREPROCESS, type PixelSpec } from '../image/preprocess.ts';
 import type { ScoreKind } from '../network.ts';
 import type { StepRecipe } from './ascent.ts';
-
-/** The part of a preprocessing that turns an input back into pixels. */
-export type PixelSpec = Pick<Preprocess, 'channels' | 'scale' | 'mean' | 'std'>;
 
 /**
  * Every ingredient. Amounts of light are in grey levels (0..255), whatever the network's own unit is, so that a recipe carries over from a
@@ -144,10 +141,6 @@ export function classModelRecipe(preset: ClassModelPreset, changes: Partial<Clas
 /** The recipe in the network's own unit, u levels to one: I scales with 1/u, dS/dI with u, so that step takes 1/u^2 and lambda u^2. */
 export function stepRecipe(recipe: ClassModelRecipe, spec: PixelSpec | undefined): StepRecipe {
   const unit = levelsPerUnit(spec);
-  const value =
-    (pixel: number) =>
-    (mean: number, c: number): number =>
-      (pixel * spec!.scale - mean) / spec!.std[c];
   return {
     step: recipe.normalise ? recipe.step / unit : recipe.step / unit ** 2,
     lambda: recipe.lambda * unit ** 2,
@@ -156,7 +149,13 @@ export function stepRecipe(recipe: ClassModelRecipe, spec: PixelSpec | undefined
     decay: recipe.decay,
     sigma: recipe.blur.sigma,
     shifts: recipe.jitter > 0,
-    limits:
-      spec && recipe.clip !== 'none' ? { low: spec.mean.map(value(0)), high: spec.mean.map(value(255)), when: recipe.clip } : undefined,
+    limits: spec && recipe.clip !== 'none' ? { low: valuesOf(0, spec), high: valuesOf(255, spec), when: recipe.clip } : undefined,
   };
+}
+
+/** What a pixel becomes in each channel; with a mean image, in each place of each channel. */
+function valuesOf(pixel: number, { scale, mean, std, meanImage }: PixelSpec): number[] {
+  const means = meanImage ? [...meanImage.data] : mean;
+  const plane = means.length / std.length;
+  return means.map((value, i) => (pixel * scale - value) / std[Math.floor(i / plane)]);
 }

@@ -92,7 +92,15 @@ function onThumbnail({ x0, y0, x1, y1 }: Box, photo: Picture, small: Picture): B
 
 const brief = (v: number): string => (v >= 100 ? v.toFixed(0) : v.toPrecision(2));
 
-function drawSigned(signal: Tensor, geometry: PictureToInput, { channels, signed, clip }: RuleSheetOptions): Cell {
+/**
+ * A signal at the input [1, C, H, W], signed, on the photo of a geometry, in colours of its own range, which the caption tells.
+ * @throws InputError if the signal's extents are not those of the geometry's input
+ */
+export function drawSigned(
+  signal: Tensor,
+  geometry: PictureToInput,
+  { channels, signed, clip }: Pick<RuleSheetOptions, 'channels' | 'signed' | 'clip'>,
+): Cell & { readonly caption: string } {
   if (signed === 'rdbu') {
     const { picture, range } = colouredMap(reduceChannels(signal, 'signed'), geometry, clip, true);
     return { picture, caption: range.zero ? 'zero everywhere' : `±${brief(range.high)}` };

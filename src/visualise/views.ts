@@ -40,7 +40,8 @@ const MAX_FRAME = 16_384;
  *
  * For ten, the frame is the photo resized as the specification says, but larger: with fit `crop` its shorter side becomes `resize` (256/224
  * of the input's longer side unless given) and the frame is all of it; with `squash` it becomes 256/224 of the input, each side by itself.
- * Views are in the order top left, top right, bottom left, bottom right, centre, and then the same five mirrored.
+ * Views are in the order top left, top right, bottom left, bottom right, centre, and then the same five mirrored. A mean image is
+ * subtracted from every view as it is, mirrored or not: it belongs to the input, not to the photo.
  * @throws InputError as {@link preprocess}; also if the specification names a cut, or if the photo is so long that the frame's longer side
  *   would exceed 16,384 pixels
  */
@@ -59,8 +60,9 @@ export function viewsOf(picture: Picture, spec: Preprocess, count: 1 | 10): View
         `${Math.min(frameHeight, frameWidth)}, got ${picture.width} x ${picture.height}. Take one view, or cut the photo.`,
     );
   }
-  const { resize: _, ...rest } = spec;
-  const { input: frame, geometry } = preprocess(picture, { ...rest, size: [frameHeight, frameWidth], fit: 'squash' });
+  const { resize: _, meanImage, ...rest } = spec;
+  const plain = meanImage ? { ...rest, mean: spec.mean.map(() => 0), std: spec.std.map(() => 1) } : rest;
+  const { input: frame, geometry } = preprocess(picture, { ...plain, size: [frameHeight, frameWidth], fit: 'squash' });
   const [bottom, right] = [frameHeight - height, frameWidth - width];
   const places = [
     [0, 0],
@@ -70,7 +72,17 @@ export function viewsOf(picture: Picture, spec: Preprocess, count: 1 | 10): View
     [bottom >> 1, right >> 1],
   ];
   const views = [false, true].flatMap((mirrored) => places.map(([row, column]): View => ({ row, column, mirrored })));
-  return { inputs: views.map((view) => cutView(frame, view, spec.size)), views, geometry };
+  const cut = (view: View): Tensor => {
+    const input = cutView(frame, view, spec.size);
+    return meanImage ? { shape: input.shape, data: centred(input.data, meanImage.data, spec.std) } : input;
+  };
+  return { inputs: views.map(cut), views, geometry };
+}
+
+/** (scaled pixel - mean image) / std, element by element. */
+function centred(pixels: Float32Array, mean: Float32Array, std: readonly number[]): Float32Array {
+  const plane = pixels.length / std.length;
+  return pixels.map((value, i) => (value - mean[i]) / std[Math.floor(i / plane)]);
 }
 
 function frameSize(picture: Picture, { size: [height, width], fit, resize }: Preprocess): [number, number] {

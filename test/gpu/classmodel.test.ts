@@ -6,7 +6,7 @@ import { InputError } from '../../src/errors.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { DeviceTensor } from '../../src/gpu/tensor.ts';
 import { typeGraph, withBatch } from '../../src/graph.ts';
-import { toPicture } from '../../src/image/preprocess.ts';
+import { toPicture, type PixelSpec } from '../../src/image/preprocess.ts';
 import { Network, posterior, withPosterior } from '../../src/network.ts';
 import { gaussian } from '../../src/ops/blur.ts';
 import { backReference, runReference, widen } from '../../src/reference/graph.ts';
@@ -15,7 +15,6 @@ import { size, type Tensor } from '../../src/tensor.ts';
 import { fill, normal } from '../../src/verify/random.ts';
 import { Ascent } from '../../src/visualise/ascent.ts';
 import { classModel, type ClassModel, type ClassModelOptions } from '../../src/visualise/classmodel.ts';
-import type { PixelSpec } from '../../src/visualise/classmodelPresets.ts';
 import { smallNet, type Net } from './classmodelNet.ts';
 import { randomNet } from '../nets.ts';
 

@@ -19,7 +19,8 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['ReLU drops NaN', 'relu', 'select(v, 0.0, v <= 0.0)', 'select(0.0, v, v > 0.0)'],
   ['last maximum wins', 'maxpool2d', 'v > best.value', 'v >= best.value'],
   ['off-by-one padding in a pool', 'maxpool2d', 'g.strideHeight - g.padTop;', 'g.strideHeight - g.padTop + 1;'],
-  ['switch of the neighbouring window', 'maxpool2d', 'if (switchAt(o) == place)', 'if (switchAt(max(o, 1u) - 1u) == place)'],
+  ['switch of the neighbouring window', 'maxpool2d', 'i32(switchAt(o)) - rowPlace', 'i32(switchAt(max(o, 1u) - 1u)) - rowPlace'],
+  ['pool: a column of the strip lost', 'maxpool2d', 'j < min(4, g.inputWidth - start)', 'j < min(3, g.inputWidth - start)'],
   ['average pool divides by the kernel', 'avgpool2d', 'return f32(max(1, rows * columns))', 'return f32(g.kernelHeight * g.kernelWidth)'],
   ['global pool: one divisor less', 'globalpool', 'y[p] = sum / f32(geometry.extent)', 'y[p] = sum / f32(geometry.extent + 1u)'],
   ['convolution: lost bias (direct)', 'conv2d', 'g.biased == 1u', 'g.biased == 2u'],
@@ -30,12 +31,20 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['convolution: edge read instead of padding', 'conv2d_tile', 'let x3 = select(0.0, x[at3 + channel], in3)', 'let x3 = x[at3 + channel]'],
   ['convolution: wrong lane of a quad', 'conv2d_quad', 'quadBroadcast(q0, 1u)', 'quadBroadcast(q0, 2u)'],
   ['convolution: a span one channel short', 'conv2d_tile', 'min((span + 1u) * 64u, g.inputs)', 'min((span + 1u) * 64u, g.inputs) - 1u'],
+  ['convolution: few channels, the next tap too early', 'conv2d_tile', 'let pastChannels = c == g.inputs', 'let pastChannels = c + 1u >= g.inputs'],
+  ['convolution: few channels, a row too long', 'conv2d_quad', 'kw == i32(g.kernelWidth)', 'kw > i32(g.kernelWidth)'],
   ['packing: taps of the wrong phase', 'pack', 'g.firstRow', '0u'],
   ['packing: transposed weight', 'pack', 'g.outputPitch', 'g.inputPitch'],
   ['weight gradient: padding forgotten', 'conv2d_weight', 'g.padTop', '0'],
+  ['weight gradient: padding forgotten (quad)', 'conv2d_weight_quad', '- g.padLeft', ''],
+  ['weight gradient: rows past the end counted', 'conv2d_weight_quad', '(wanted < rows) & ', ''],
+  ['weight gradient: wrong lane of a quad', 'conv2d_weight_quad', 'quadBroadcast(q1, 3u)', 'quadBroadcast(q1, 0u)'],
   ['sums: a slab lost', 'sum', 'g.outer;', 'max(g.outer, 2u) - 1u;'],
   ['linear: beta ignored', 'linear', 'g.beta *', '1.0 *'],
   ['linear: transposed operand', 'linear', 'n + k * g.bRow', 'n + k * g.bColumn'],
+  ['linear: beta ignored (quad)', 'linear_quad', 'g.beta *', '1.0 *'],
+  ['linear: wrong rows of a quad', 'linear_quad', 'm + 4u + (member & 3u)', 'm + (member & 3u)'],
+  ['LRN: shares without the signal', 'lrn', 'share[i] = dy[i] *', 'share[i] = dy[0] *'],
   ['LRN: window shifted', 'lrn', 'let first = max(0, c - g.below);', 'let first = max(0, c - g.below + 1);'],
   ['LRN: wrong power', 'lrn', 'let root = sqrt(s);', 'let root = s;'],
   ['batch normalisation: epsilon lost', 'batchnorm', 'variance[c] + g.epsilon', 'variance[c]'],
@@ -47,6 +56,8 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['softmax without its maximum', 'softmax', 'let m = largest(base);', 'let m = 0.0;'],
   ['cross-entropy: the neighbouring label', 'softmax', 'let hit = select(0.0, 1.0, i32(i % g.extent) == t)', 'let hit = select(0.0, 1.0, i32(i % g.extent) == t + 1)'],
   ['momentum: sign', 'momentum', 'x[i] - rate[0]', 'x[i] + rate[0]'],
+  ['descent: no decay', 'momentum', 'g.normCoefficient * parameter[i] + gradient[i]', 'gradient[i]'],
+  ['descent: the velocity not kept', 'momentum', 'velocity[i] = v;', 'velocity[i] = regularised;'],
   ['roll: the way back goes on', 'roll', 'g.direction * (offsets[1]', '(offsets[1]'],
   ['roll: WGSL remainder', 'roll', '((i % n) + n) % n', 'abs(i % n)'],
   ['blur: the edge itself not repeated', 'blur', 'min(at, period - 1 - at)', 'min(at, period - 2 - at)'],
@@ -65,7 +76,7 @@ for (const [what, shader, find, replace] of FAULTS) {
     assert.ok(source.includes(find), `shaders/${shader}.wgsl no longer holds "${find}": plant this fault anew`);
     const broken = source.replaceAll(find, replace);
     const caught: string[] = [];
-    for (const c of CASES.filter(({ op, essential }) => essential && Object.hasOwn(OPS[op].shaders, shader))) {
+    for (const c of CASES.filter(({ op, essential, descent }) => essential && (Object.hasOwn(OPS[op].shaders, shader) || (descent && shader === 'momentum')))) {
       const plant = (plan: Plan): Plan => (plan.shaders[shader] ? { ...plan, shaders: { ...plan.shaders, [shader]: broken } } : plan);
       // The fault must be in the numbers: a shader that does not compile would be no test.
       const { passed } = await checkCase(gpu, c, plant);

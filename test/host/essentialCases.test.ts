@@ -15,7 +15,7 @@ const shaders = readdirSync('shaders')
 const reached = new Map<string, number>();
 for (const c of CASES.filter(({ essential }) => essential)) {
   for (const { plan } of casePlans(c, { quads: true })) {
-    for (const { shader, entry, invocations } of [...plan.prepare, ...plan.forward, ...plan.backward]) {
+    for (const { shader, entry, invocations } of [...plan.prepare, ...plan.forward, ...plan.backward, ...plan.update]) {
       const size = shaders.find(({ name }) => name === shader)!.entries.get(entry)!.workgroupSize;
       const key = `${shader}.${entry}`;
       reached.set(key, Math.max(reached.get(key) ?? 0, Math.ceil(invocations / size)));

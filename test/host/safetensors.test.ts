@@ -76,6 +76,37 @@ test('F16 rounds to nearest even, and every F16 survives the way there and back'
   );
 });
 
+test('F16 of known numbers, byte for byte, and only where it is asked for', () => {
+  // IEEE 754 binary16: sign, five bits of exponent (bias 15), ten of fraction; the last three are halfway cases, to even.
+  const known: readonly (readonly [number, number])[] = [
+    [1, 0x3c00],
+    [-2, 0xc000],
+    [0.333251953125, 0x3555],
+    [65504, 0x7bff],
+    [2 ** -14, 0x0400],
+    [2 ** -24, 0x0001],
+    [-0, 0x8000],
+    [2049, 0x6800],
+    [2051, 0x6802],
+    [3 * 2 ** -25, 0x0002],
+  ];
+  const bytes = writeSafetensors(
+    [
+      ['w', tensor([known.length], known.map(([value]) => value))],
+      ['b', tensor([1], [0.1])],
+      ['labels', indexTensor([1], [7])],
+    ],
+    { half: (name) => name !== 'b' },
+  );
+  const view = new DataView(bytes.buffer);
+  const start = 8 + Number(view.getBigUint64(0, true));
+  known.forEach(([value, bits], i) => assert.is(view.getUint16(start + 2 * i, true), bits, String(value)));
+  assert.is(bytes.length - start, 2 * known.length + 4 + 4);
+  const { tensors } = readSafetensors(bytes);
+  assert.equal([...tensors.get('b')!.data], [Math.fround(0.1)]);
+  assert.equal([...tensors.get('labels')!.data], [7]);
+});
+
 test('every element type', () => {
   const read = (dtype: string, shape: number[], data: Uint8Array): number[] => [
     ...(readSafetensors(file({ x: { dtype, shape, data_offsets: [0, data.length] } }, data)).tensors.get('x') as AnyTensor).data,
