@@ -79,6 +79,17 @@ export {
   type SeedComparison,
 } from './visualise/compare.ts';
 export { mapSheet } from './visualise/draw.ts';
+export {
+  demonstrate,
+  demoRecipe,
+  look,
+  perplexity,
+  type Demonstration,
+  type DemonstrationOptions,
+  type Look,
+  type RankedClass,
+} from './visualise/demo.ts';
+export { demoSheet, type DemoSheetOptions, type Stranger } from './visualise/demoSheet.ts';
 export { alphaRows, cutoutRows, framed, maskRows } from './visualise/cutout.ts';
 export { localise, type Localisation, type LocaliseOptions } from './visualise/localise.ts';
 export { rankPixels } from './visualise/rank.ts';

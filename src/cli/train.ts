@@ -189,7 +189,11 @@ async function train(args: Arguments): Promise<void> {
       ...recipe,
     };
     const checkpoint = args.resume ? readCheckpoint(await readFile(files.checkpoint), files.checkpoint) : undefined;
-    if (checkpoint) checkSameRun(settings, checkpoint.settings, files.checkpoint);
+    if (checkpoint) {
+      // Another adapter is no error: the run goes on, to other bits.
+      const { adapter: _, ...before } = checkpoint.settings;
+      checkSameRun(settings, before, files.checkpoint);
+    }
     await withDevice(args, (gpu) =>
       trainOn(gpu, { args, graph, recipe, settings, images, validation, data, chosen, files, every, checkpoint }),
     );

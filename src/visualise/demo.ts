@@ -6,10 +6,10 @@ import { InputError } from '../errors.ts';
 import type { Picture } from '../image/picture.ts';
 import { preprocess, toPicture, type PictureToInput, type Preprocess } from '../image/preprocess.ts';
 import { posterior, ranked, type Network } from '../network.ts';
+import { RULES, type Rule } from '../rule.ts';
 import type { Tensor } from '../tensor.ts';
 import { classModel, type ClassModel } from './classmodel.ts';
 import type { ClassModelPreset, ClassModelRecipe } from './classmodelPresets.ts';
-import { compareRules, type SeedComparison } from './compare.ts';
 import { localise, type Localisation } from './localise.ts';
 import { saliencyFrames, type SaliencyFrame } from './saliency.ts';
 
@@ -47,8 +47,8 @@ export interface Look {
 
 /** A look, and what else there is to know about its class. */
 export interface Demonstration extends Look {
-  /** The class's score as the seed, under the four rules. */
-  readonly rules: SeedComparison;
+  /** What the class's score sends back to the input [1, C, H, W] under each rule. */
+  readonly signals: Readonly<Record<Rule, Tensor>>;
   readonly object: Localisation;
   readonly model: ClassModel;
 }
@@ -58,7 +58,10 @@ export interface DemonstrationOptions {
   readonly class?: number | 'top1';
   /** How the class model is sought. Default: {@link demoRecipe}. */
   readonly recipe?: DemoRecipe;
-  /** The class model's iterations are cut to about so long, but not below {@link LEAST_ITERATIONS}. Default: all that the recipe says. */
+  /**
+   * The class model's iterations are cut so that all of it takes about so long, but not below {@link LEAST_ITERATIONS}. Default: as many as
+   * the recipe says.
+   */
   readonly seconds?: number;
   /** Told what begins: five stages. */
   readonly onStage?: (stage: string, done: number, total: number) => void;
@@ -68,8 +71,8 @@ export interface DemonstrationOptions {
 export type DemoRecipe = Partial<ClassModelRecipe> & { readonly preset: ClassModelPreset; readonly iterations: number };
 
 /**
- * CS231n's recipe with half its step and little noise, for any input size: 100 steps of 3 grey levels a pixel along the normalised gradient,
- * jitter of a sixteenth of the side, and a slight blur after every fourth step, against the chequered patterns of small networks.
+ * CS231n's recipe with half its step and little noise, for any input size: 100 steps of 3 grey levels a pixel along the normalised
+ * gradient, jitter of a sixteenth of the side, and a slight blur after every fourth step, against the chequered patterns of small networks.
  */
 export function demoRecipe([height, width]: readonly [number, number]): DemoRecipe {
   return {
@@ -139,18 +142,22 @@ export async function demonstrate(
 ): Promise<Demonstration> {
   const { onStage, recipe = demoRecipe(spec.size), seconds = Infinity } = options;
   const begin = (stage: number): void => onStage?.(STAGES[stage], stage, STAGES.length);
+  const started = performance.now();
   begin(0);
   const seen = await look(network, photo, spec, options.class);
   const target = seen.chosen.class;
   begin(1);
-  const [rules] = (await compareRules(network, photo, spec, { class: target, layers: [] })).seeds;
+  const { input } = preprocess(photo, spec);
+  const signals = {} as Record<Rule, Tensor>;
+  for (const rule of RULES) signals[rule] = (await network.gradient(input, { target, rule })).gradient;
   begin(2);
   const [object] = await localise(network, photo, spec, { classes: [target] });
   begin(3);
-  const iterations = await affordable(network, preprocess(photo, spec).input, target, recipe.iterations, seconds);
+  const left = seconds - (performance.now() - started) / 1000;
+  const iterations = await affordable(network, input, target, recipe.iterations, left);
   const [model] = await classModel(network, { ...recipe, iterations, classes: [target], spec });
   onStage?.('', STAGES.length, STAGES.length);
-  return { ...seen, rules, object, model };
+  return { ...seen, signals, object, model };
 }
 
 /** Iterations that take about so many seconds, measured on one pass up and down; no more than wanted. */

@@ -43,18 +43,25 @@ const TILE = 216;
  */
 export function demoSheet(demo: Demonstration, options: DemoSheetOptions): Promise<Picture> {
   const { spec, name, photo, stranger } = options;
-  const { chosen, rival, maps, rules, object, model } = demo;
+  const { chosen, rival, maps, signals, object, model } = demo;
   const bands: Band[] = [
     {
       heading: 'What the network says',
       tiles: [
         { content: demo.photo, title: 'The photo', note: `${photo}, ${demo.photo.width} x ${demo.photo.height} pixels` },
-        { content: pixelated(demo.seen), title: 'What the network sees of it', note: `${demo.seen.width} x ${demo.seen.height} pixels` },
+        {
+          content: pixelated(demo.seen),
+          title: 'What the network sees of it',
+          note: `${demo.seen.width} x ${demo.seen.height} pixels${seenShare(demo, ', ', ' of the photo')}`,
+        },
         bars(demo, name),
       ],
     },
     {
-      heading: 'Where it sees that, and what it looks for',
+      heading:
+        chosen.rank === 1
+          ? 'Where it sees that, and what it looks for'
+          : `What speaks for ${name(chosen.class)}, and what the network looks for`,
       tiles: [
         { content: mapOver(demo.photo, maps[0]), title: `Saliency of ${name(chosen.class)}`, note: mapNote(maps[0]) },
         { content: mapOver(demo.photo, maps[1]), title: `Saliency of ${name(rival.class)}`, note: mapNote(maps[1]) },
@@ -62,7 +69,7 @@ export function demoSheet(demo: Demonstration, options: DemoSheetOptions): Promi
         {
           content: classModelPicture(model.image, spec).picture,
           title: `Class model of ${name(chosen.class)}`,
-          note: `score ${model.score.toFixed(1)}, posterior ${formatShare(model.posterior)}`,
+          note: `score ${formatScore(model.score)}, posterior ${formatShare(model.posterior)}`,
         },
       ],
     },
@@ -70,7 +77,7 @@ export function demoSheet(demo: Demonstration, options: DemoSheetOptions): Promi
       heading: `The score of ${name(chosen.class)}, sent back to the photo under four rules for ReLU`,
       tiles: RULES.map((rule): Tile => {
         const size = tileSize(demo.photo);
-        const { picture, caption } = drawSigned(rules.signals[rule], onCopy(demo.geometry, size), {
+        const { picture, caption } = drawSigned(signals[rule], onCopy(demo.geometry, size), {
           channels: spec.channels,
           signed: 'colour',
           clip: DEFAULT_CLIP,
@@ -85,9 +92,13 @@ export function demoSheet(demo: Demonstration, options: DemoSheetOptions): Promi
     bands.push({
       heading: 'A photo of something that is none of its classes',
       tiles: [
-        { content: look.photo, title: stranger.title, note: stranger.note },
+        { content: look.photo, title: stranger.title, note: `${stranger.note}${seenShare(look, '; ', ' is seen')}` },
         bars(look, name),
-        { content: mapOver(look.photo, look.maps[0]), title: `Saliency of ${name(best.class)}`, note: mapNote(look.maps[0]) },
+        {
+          content: mapOver(look.photo, look.maps[0]),
+          title: `Saliency of ${name(best.class)}`,
+          note: mapNote(look.maps[0]),
+        },
       ],
     });
   }
@@ -111,14 +122,14 @@ const FOOTER =
 function bars({ ranking, chosen, classes, perplexity }: Look, name: (k: number) => string): Tile {
   return {
     span: 2,
-    title: `The ${Math.min(ranking.length, TOP)} best of ${classes} classes`,
+    title: `The ${Math.min(ranking.length, TOP)} best of ${classes} classes${chosen.rank > TOP ? `, and ${name(chosen.class)}` : ''}`,
     note: `perplexity ${formatCount(perplexity)}: as unsure as an even choice among so many`,
     content: {
       columns: ['posterior', 'score'],
       bars: ranking.map((one: RankedClass) => ({
         label: one.rank > TOP ? `${one.rank}. ${name(one.class)}` : name(one.class),
         share: one.posterior,
-        numbers: [formatShare(one.posterior), one.score.toFixed(1)],
+        numbers: [formatShare(one.posterior), formatScore(one.score)],
         strong: one.class === chosen.class,
       })),
     },
@@ -166,7 +177,11 @@ const pixelated = (picture: Picture): Picture => {
 };
 
 const mapNote = ({ score, posterior, zero }: SaliencyFrame): string =>
-  zero ? 'zero everywhere' : `score ${score!.toFixed(1)}, posterior ${formatShare(posterior!)}`;
+  zero ? 'zero everywhere' : `score ${formatScore(score!)}, posterior ${formatShare(posterior!)}`;
+
+/** How much of a photo is seen, if it is not all. */
+const seenShare = ({ maps: [{ seen }] }: Look, before: string, after: string): string =>
+  seen < 0.995 ? `${before}${Math.round(100 * seen)} %${after}` : '';
 
 function objectNote({ box, reason, cut }: Localisation): string {
   if (box === null) return reason ?? 'nothing was found';
@@ -176,6 +191,9 @@ function objectNote({ box, reason, cut }: Localisation): string {
 
 /** Three digits, or two that count where those would be zeros. */
 export const formatShare = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3) : p.toExponential(0));
+
+/** One digit; no minus before a zero. */
+export const formatScore = (score: number): string => score.toFixed(1).replace(/^-0\.0$/, '0.0');
 
 /** `1.02`, `7.3`, `31`. */
 export const formatCount = (n: number): string => (n < 2 ? n.toFixed(2) : n < 10 ? n.toFixed(1) : n.toFixed(0));

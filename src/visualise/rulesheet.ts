@@ -7,7 +7,7 @@ import { onCopy, toPhoto } from '../image/project.ts';
 import { fitInto, sheet, thumbnail, type Cell, type Row } from '../image/sheet.ts';
 import { RULES } from '../rule.ts';
 import type { Tensor } from '../tensor.ts';
-import type { RuleComparison, SeedComparison } from './compare.ts';
+import type { SeedComparison } from './compare.ts';
 import { cellSize, thumbnailSize } from './draw.ts';
 import { reduceChannels } from './reduce.ts';
 
@@ -27,6 +27,9 @@ export interface RuleSheetOptions {
   readonly clip: number;
 }
 
+/** The part of a comparison that is drawn. */
+export type SeedSignals = Pick<SeedComparison, 'neuron' | 'signals'>;
+
 /** Longest side of the pictures, in pixels. */
 const CELL = 256;
 
@@ -34,7 +37,11 @@ const CELL = 256;
  * Draws a comparison. Every picture has a range of its own, told under it: signals under different rules differ by orders of magnitude.
  * Units that see but a part of the photo are drawn on that part, enlarged.
  */
-export async function ruleSheet({ geometry, seeds }: RuleComparison, photo: Picture, options: RuleSheetOptions): Promise<Picture> {
+export async function ruleSheet(
+  { geometry, seeds }: { readonly geometry: PictureToInput; readonly seeds: readonly SeedSignals[] },
+  photo: Picture,
+  options: RuleSheetOptions,
+): Promise<Picture> {
   const small = thumbnailSize(photo, CELL);
   const cell = cellSize(small, CELL);
   const shownPhoto = fitInto(thumbnail(photo, small), cell);
@@ -138,7 +145,7 @@ function colouredMap(
  * The whole pixels of the photo that a unit depends on: the extent of the linear rule's signal, which no ReLU stops. Null for a class and
  * for units that see (nearly) everything.
  */
-function receptiveField({ signals, neuron }: SeedComparison, { x, y, picture: [h, w] }: PictureToInput): Box | null {
+function receptiveField({ signals, neuron }: SeedSignals, { x, y, picture: [h, w] }: PictureToInput): Box | null {
   if (!neuron) return null;
   const { shape, data } = reduceChannels(signals.linear, 'max');
   const [, height, width] = shape;
