@@ -67,7 +67,14 @@ export { minCut, type Cut } from './segment/maxflow.ts';
 export { DEFAULT_PRESET, GRAPHCUT_PRESETS, graphCutOptions, PRESET_NAMES, type GraphCutOptions, type PresetName } from './segment/presets.ts';
 export { thresholdBox, thresholdLevel, type Threshold, type ThresholdMethod } from './segment/threshold.ts';
 export { formatShape, indexTensor, size, tensor, zeros, type AnyTensor, type IndexTensor, type Shape, type Tensor } from './tensor.ts';
+export { paperNet, type PaperNetOptions } from './models/paper.ts';
+export type { Augmentation } from './train/augment.ts';
+export { readCheckpoint, writeCheckpoint, type Checkpoint } from './train/checkpoint.ts';
 export { trainingCurve, type CurveOptions } from './train/curve.ts';
+export { meanImage, ofClasses, type ImageSource } from './train/images.ts';
+export { runTraining, type RunOptions } from './train/run.ts';
+export { SCHEDULES, type Schedule } from './train/schedule.ts';
+export { DivergenceError, Trainer, type StepReport, type TrainingRecipe, type TrainingState } from './train/trainer.ts';
 export { formatMetrics, readMetrics, type MetricsRow, type TrainingRow, type ValidationRow } from './train/metrics.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';
 export {

@@ -1,27 +1,18 @@
 /** `backlight train`: a classifier trained by the engine's own backward kernels. */
 import { Command } from 'commander';
-import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
-import { formatAdapter, type Gpu } from '../gpu/device.ts';
-import type { Graph } from '../graph.ts';
 import { paperNet } from '../models/paper.ts';
-import { cardPreprocess, modelFile, storedParameters, weightsFile } from '../train/card.ts';
-import { checkSameRun, readCheckpoint, writeCheckpoint, type Checkpoint, type RunSettings } from '../train/checkpoint.ts';
-import { trainingCurve } from '../train/curve.ts';
-import { firstImages, meanImage, ofClasses, type ImageSource } from '../train/images.ts';
-import { formatMetrics, isValidation, readMetrics, type MetricsRow, type ValidationRow } from '../train/metrics.ts';
-import { runTraining } from '../train/run.ts';
+import { checkSameRun, readCheckpoint, type RunSettings } from '../train/checkpoint.ts';
+import { firstImages, ofClasses } from '../train/images.ts';
 import { SCHEDULES } from '../train/schedule.ts';
-import { Trainer, type TrainingRecipe } from '../train/trainer.ts';
-import { VERSION } from '../version.ts';
+import type { TrainingRecipe } from '../train/trainer.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
-import { writeTogether } from './outputs.ts';
 import { progress } from './progress.ts';
-import { printJson, withDevice, withExample } from './session.ts';
-import { bytes } from './sizes.ts';
+import { withDevice, withExample } from './session.ts';
+import { filesOf, trainOn } from './trainRun.ts';
 
 interface Arguments extends DeviceArguments {
   readonly data: string;
@@ -38,7 +29,7 @@ interface Arguments extends DeviceArguments {
   readonly warmup: string;
   readonly momentum: string;
   readonly weightDecay: string;
-  readonly dropout: string;
+  readonly dropout?: string;
   readonly crop: string;
   readonly flip: string;
   readonly erase: string;
@@ -52,10 +43,17 @@ interface Arguments extends DeviceArguments {
   readonly json?: boolean;
 }
 
-/** The networks that can be trained, by name: input size and default width. */
-const ARCHITECTURES: Readonly<Record<string, { readonly input: number; readonly width: number }>> = {
-  'paper-mini': { input: 64, width: 64 },
-  paper: { input: 224, width: 256 },
+/** The networks that can be trained, by name, and their defaults. */
+interface Architecture {
+  readonly input: number;
+  readonly width: number;
+  readonly hidden: number;
+  readonly dropout: number;
+}
+
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  'paper-mini': { input: 64, width: 48, hidden: 512, dropout: 0.2 },
+  paper: { input: 224, width: 256, hidden: 4096, dropout: 0.5 },
 };
 
 /** Grey levels in one unit of the input, by architecture: the paper's own network takes pixels as they are. */
@@ -74,25 +72,25 @@ export function trainCommand(): Command {
       `network: ${Object.keys(ARCHITECTURES).join(' or ')}, the eight weight layers of the paper at 64 or 224 pixels`,
       'paper-mini',
     )
-    .option('--width <n>', 'channels of the second to fifth convolution (default: 64 or 256)')
-    .option('--hidden <n>', 'units of the two hidden full layers (default: 16 times the width)')
+    .option('--width <n>', 'channels of the second to fifth convolution (default: 48 or 256)')
+    .option('--hidden <n>', 'units of the two hidden full layers (default: 512 or 4096)')
     .option('--classes <which>', 'the first n classes, or names and WordNet ids separated by commas (default: all)')
     .option('--limit <n>', 'at most n training images, as many of each class')
-    .option('--epochs <n>', 'passes over the training images', '30')
-    .option('--batch <n>', 'images in a step', '64')
-    .option('--lr <rate>', 'full learning rate', '0.02')
+    .option('--epochs <n>', 'passes over the training images', '12')
+    .option('--batch <n>', 'images in a step', '16')
+    .option('--lr <rate>', 'full learning rate', '0.01')
     .option('--schedule <name>', `how the rate falls: ${SCHEDULES.join(', ')}`, 'cosine')
     .option('--warmup <epochs>', 'epochs over which the rate rises to the full one', '0.5')
     .option('--momentum <m>', 'share of the velocity that is kept', '0.9')
     .option('--weight-decay <d>', 'pull of weights towards zero; biases have none', '5e-4')
-    .option('--dropout <share>', 'share of the hidden units of the full layers that a step drops', '0.5')
-    .option('--crop <share>', 'shortest side of a random crop, of the image', '0.75')
+    .option('--dropout <share>', 'share of the hidden units of the full layers that a step drops (default: 0.2 or 0.5)')
+    .option('--crop <share>', 'shortest side of a random crop, of the image', '0.8')
     .option('--flip <chance>', 'chance of a mirror image', '0.5')
-    .option('--erase <chance>', 'chance that a random part of the image is set to zero', '0.5')
-    .option('--erase-side <share>', 'longest side of that part, of the image', '0.5')
+    .option('--erase <chance>', 'chance that a random part of the image is set to zero', '0.3')
+    .option('--erase-side <share>', 'longest side of that part, of the image', '0.4')
     .option('--seed <n>', 'of everything drawn at random', '1')
     .option('--checkpoint-every <steps>', 'steps between checkpoints; an epoch ends with one too', '200')
-    .option('--log-every <steps>', 'steps between rows of metrics', '50')
+    .option('--log-every <steps>', 'steps between rows of metrics', '100')
     .option('--validate-every <epochs>', 'epochs between looks at the validation images', '1')
     .option('--resume', 'go on from the checkpoint, to the same bits')
     .option('--cache <folder>', 'where decoded images are kept')
@@ -133,17 +131,6 @@ function recipeOf(args: Arguments, unit: number): TrainingRecipe {
   };
 }
 
-/** Files of a run, by what they hold. */
-function filesOf(output: string): Record<'model' | 'weights' | 'checkpoint' | 'metrics' | 'curve', string> {
-  return {
-    model: `${output}.json`,
-    weights: `${output}.safetensors`,
-    checkpoint: `${output}.checkpoint.safetensors`,
-    metrics: `${output}.metrics.jsonl`,
-    curve: `${output}.svg`,
-  };
-}
-
 const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => null)) !== null;
 
 async function train(args: Arguments): Promise<void> {
@@ -151,8 +138,8 @@ async function train(args: Arguments): Promise<void> {
   if (!architecture) throw new InputError(`--arch: expected one of ${Object.keys(ARCHITECTURES).join(', ')}, got "${args.arch}".`);
   const { input } = architecture;
   const width = args.width === undefined ? architecture.width : parseInteger(args.width, '--width', 4);
-  const hidden = args.hidden === undefined ? 16 * width : parseInteger(args.hidden, '--hidden', 1);
-  const dropout = number(args.dropout, '--dropout', 0, 0.99);
+  const hidden = args.hidden === undefined ? architecture.hidden : parseInteger(args.hidden, '--hidden', 1);
+  const dropout = args.dropout === undefined ? architecture.dropout : number(args.dropout, '--dropout', 0, 0.99);
   const recipe = recipeOf(args, unitOf(input));
   const every = {
     checkpointEvery: parseInteger(args.checkpointEvery, '--checkpoint-every', 1),
@@ -195,7 +182,7 @@ async function train(args: Arguments): Promise<void> {
       checkSameRun(settings, before, files.checkpoint);
     }
     await withDevice(args, (gpu) =>
-      trainOn(gpu, { args, graph, recipe, settings, images, validation, data, chosen, files, every, checkpoint }),
+      trainOn(gpu, { json: args.json ?? false, graph, recipe, settings, images, validation, data, chosen, files, every, checkpoint }),
     );
   } finally {
     data.close();
@@ -235,118 +222,4 @@ function chooseClasses(classes: readonly string[], which: string | undefined): n
       );
     return k;
   });
-}
-
-interface Run {
-  readonly args: Arguments;
-  readonly graph: Graph;
-  readonly recipe: TrainingRecipe;
-  readonly settings: RunSettings;
-  readonly images: ImageSource;
-  readonly validation: ImageSource | null;
-  readonly data: Dataset;
-  readonly chosen: readonly number[];
-  readonly files: ReturnType<typeof filesOf>;
-  readonly every: { readonly checkpointEvery: number; readonly logEvery: number; readonly validateEvery: number };
-  readonly checkpoint: Checkpoint | undefined;
-}
-
-async function trainOn(gpu: Gpu, run: Run): Promise<void> {
-  const { graph, recipe, settings, images, validation, data, files, checkpoint } = run;
-  const mean = meanImage(images, data.height, data.width);
-  const adapter = formatAdapter(gpu.info);
-  const before = checkpoint?.settings.adapter;
-  if (before !== undefined && before !== adapter) console.error(`warning: the run began on ${String(before)}; its bits will differ here.`);
-  const trainer = await Trainer.create(gpu, graph, images, mean, recipe, checkpoint?.state);
-  const rows = await openMetrics(files.metrics, checkpoint);
-  let stopping = false;
-  const stop = (): void => {
-    if (stopping) process.exit(130);
-    stopping = true;
-    console.error('stopping after this step; once more to stop at once');
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  const bar = progress(trainer.steps, 'training', { from: trainer.step });
-  try {
-    const { finished, seconds } = await runTraining(trainer, {
-      ...run.every,
-      validation,
-      running: checkpoint?.running,
-      seconds: checkpoint?.seconds,
-      stopped: () => stopping,
-      onStep: ({ step }, running, perSecond) => {
-        const { loss, top1 } = running.means();
-        const epoch = `epoch ${Math.ceil(step / trainer.stepsPerEpoch)}/${recipe.epochs}`;
-        bar.tick(step, `${epoch}  loss ${loss.toFixed(3)}  top-1 ${(100 * top1).toFixed(1)} %  ${perSecond.toFixed(0)} images/s`);
-      },
-      onRow: async (row) => {
-        rows.push(row);
-        await appendFile(files.metrics, formatMetrics(row));
-        if (isValidation(row)) console.error(formatValidation(row));
-      },
-      onCheckpoint: async (state, running, seconds) =>
-        writeTogether([[files.checkpoint, writeCheckpoint({ settings: { ...settings, adapter }, state, running, seconds })]]),
-    });
-    bar.stop();
-    if (!finished) {
-      console.error(`stopped after step ${trainer.step} of ${trainer.steps}. Go on with --resume.`);
-      return;
-    }
-    await finish(trainer, run, rows, adapter, seconds);
-  } finally {
-    bar.stop();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-    trainer.dispose();
-  }
-}
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
-function formatValidation({ epoch, validation: { loss, top1, top5, images } }: ValidationRow): string {
-  return `epoch ${epoch}: validation loss ${loss.toFixed(3)}, top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${images} images`;
-}
-
-/** The rows so far; those after the checkpoint will be made again. */
-async function openMetrics(file: string, checkpoint: Checkpoint | undefined): Promise<MetricsRow[]> {
-  const text = checkpoint ? await readFile(file, 'utf8').catch(() => '') : '';
-  const rows = readMetrics(text, file).filter(({ step }) => step <= checkpoint!.state.step);
-  await writeTogether([[file, new TextEncoder().encode(rows.map(formatMetrics).join(''))]]);
-  return rows;
-}
-
-/** Stores the network, as rounded, and what it is worth. */
-async function finish(trainer: Trainer, run: Run, rows: readonly MetricsRow[], adapter: string, seconds: number): Promise<void> {
-  const { args, graph, recipe, settings, images, validation, data, chosen, files } = run;
-  const weights = weightsFile((await trainer.state()).parameters, trainer.mean);
-  await trainer.setParameters(storedParameters(weights));
-  const result = validation ? (await trainer.validate(validation)).means() : null;
-  const { gpu } = trainer;
-  const card = {
-    preprocess: cardPreprocess(data.height, data.width, recipe.unit),
-    labels: chosen.map((k) => data.classes[k]),
-    validation: result,
-    training: {
-      data: path.basename(args.data),
-      dataSha256: data.sha256,
-      images: images.count,
-      ...Object.fromEntries(Object.entries(settings).filter(([name]) => !['data', 'classes', 'images'].includes(name))),
-      steps: trainer.steps,
-      seconds: Math.round(seconds),
-      adapter,
-      mode: gpu.info.mode,
-      engine: `backlight ${VERSION}`,
-    },
-    weights: { file: path.basename(files.weights), bytes: weights.length, sha256: createHash('sha256').update(weights).digest('hex') },
-  };
-  const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-  await writeTogether([
-    [files.weights, weights],
-    [files.model, encode(modelFile(graph, card))],
-    [files.curve, encode(trainingCurve(rows))],
-  ]);
-  if (args.json) return printJson({ files, card });
-  console.log(`${files.model}, ${files.weights} (${bytes(weights.length)}), ${files.metrics}, ${files.curve}`);
-  if (result) console.log(`as stored: top-1 ${percent(result.top1)}, top-5 ${percent(result.top5)} of ${result.images} validation images`);
 }
