@@ -115,7 +115,7 @@ function recipeOf(args: Arguments, unit: number): TrainingRecipe {
   return {
     epochs: parseInteger(args.epochs, '--epochs', 1),
     batch: parseInteger(args.batch, '--batch', 1),
-    rate: number(args.lr, '--lr', 0, 1e3),
+    rate: number(args.lr, '--lr', 0, 1e9),
     schedule: parseChoice(args.schedule, SCHEDULES, '--schedule'),
     warmup: number(args.warmup, '--warmup', 0, 1e3),
     momentum: number(args.momentum, '--momentum', 0, 0.9999),

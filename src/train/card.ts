@@ -4,9 +4,13 @@ import type { Graph } from '../graph.ts';
 import { MEAN_IMAGE } from '../models/model.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** Parameters in F16, the mean image in F32. */
+/** The largest finite number of F16. */
+const LARGEST_HALF = 65504;
+
+/** Parameters in F16, those that do not fit it and the mean image in F32. */
 export function weightsFile(parameters: ReadonlyMap<string, Tensor>, mean: Tensor): Uint8Array {
-  return writeSafetensors([...parameters, [MEAN_IMAGE, mean]], { half: (name) => name !== MEAN_IMAGE });
+  const half = (name: string): boolean => parameters.get(name)?.data.every((w) => Math.abs(w) <= LARGEST_HALF) ?? false;
+  return writeSafetensors([...parameters, [MEAN_IMAGE, mean]], { half });
 }
 
 /** The parameters as a file of {@link weightsFile} holds them, rounded to F16: what a card must tell the accuracy of. */

@@ -160,6 +160,8 @@ test('stored weights are rounded, the mean image is not, and the graph carries i
   const file = weightsFile(new Map([['w', value]]), value);
   const stored = storedParameters(file);
   assert.equal([...stored.keys()], ['w']);
+  const large: Tensor = { shape: [1], data: Float32Array.of(1e6) };
+  assert.equal(storedParameters(weightsFile(new Map([['w', large]]), value)).get('w'), large, 'what does not fit F16 stays F32');
   assert.not.equal(stored.get('w'), value);
   const json = JSON.parse(modelFile(paperNet({ width: 4, input: 64, classes: 2 }), { labels: ['a', 'b'] }));
   assert.equal(json.card.labels, ['a', 'b']);
