@@ -103,6 +103,7 @@ export class Trainer {
     const wrt = graph.parameters.map(({ name }) => name);
     const parameters = state?.parameters ?? initialParameters(graph, seed);
     const store = new ParameterStore(gpu, parameters);
+    let executor: Executor | undefined;
     try {
       const traits = traitsOf(gpu);
       const plan = compile(withLoss(sized), {
@@ -113,12 +114,13 @@ export class Trainer {
         descent: { momentum, weightDecay },
         traits,
       });
-      const executor = await Executor.create(gpu, plan, store);
+      executor = await Executor.create(gpu, plan, store);
       const trainer = new Trainer(gpu, graph, recipe, mean, source, graph.inputs[0].name, scores, store, executor, state?.step ?? 0);
       if (state) for (const [name, velocity] of state.velocities) executor.velocity(name).write(velocity);
       else await trainer.#normalise(sized);
       return trainer;
     } catch (error) {
+      executor?.dispose();
       store.dispose();
       throw error;
     }
