@@ -34,7 +34,15 @@ export { decodeImage } from './image/decode.ts';
 export { cutout, dimOutside, drawBox, drawOutline, maskPicture, overlay, type OverlayOptions, type Rgb } from './image/overlay.ts';
 export type { Picture } from './image/picture.ts';
 export { encodePng, readPngText } from './image/png.ts';
-export { parsePreprocess, preprocess, PRESETS, toPicture, type PictureToInput, type PixelSpec, type Preprocess } from './image/preprocess.ts';
+export {
+  parsePreprocess,
+  preprocess,
+  PRESETS,
+  toPicture,
+  type PictureToInput,
+  type PixelSpec,
+  type Preprocess,
+} from './image/preprocess.ts';
 export { photoRows, toPhoto } from './image/project.ts';
 export { sheet, type Cell, type Row, type SheetOptions } from './image/sheet.ts';
 export { fetchModel, verifyModel, type FetchOptions } from './models/fetch.ts';
@@ -64,7 +72,14 @@ export { components, largestComponent } from './segment/components.ts';
 export { flowNetwork, gridEdges, type Connectivity, type FlowNetwork } from './segment/flownetwork.ts';
 export { graphCut, type GraphCut, type GraphCutExtras } from './segment/graphcut.ts';
 export { minCut, type Cut } from './segment/maxflow.ts';
-export { DEFAULT_PRESET, GRAPHCUT_PRESETS, graphCutOptions, PRESET_NAMES, type GraphCutOptions, type PresetName } from './segment/presets.ts';
+export {
+  DEFAULT_PRESET,
+  GRAPHCUT_PRESETS,
+  graphCutOptions,
+  PRESET_NAMES,
+  type GraphCutOptions,
+  type PresetName,
+} from './segment/presets.ts';
 export { thresholdBox, thresholdLevel, type Threshold, type ThresholdMethod } from './segment/threshold.ts';
 export { formatShape, indexTensor, size, tensor, zeros, type AnyTensor, type IndexTensor, type Shape, type Tensor } from './tensor.ts';
 export { paperNet, type PaperNetOptions } from './models/paper.ts';
@@ -102,12 +117,7 @@ export { localise, type Localisation, type LocaliseOptions } from './visualise/l
 export { rankPixels } from './visualise/rank.ts';
 export { classModel, type ClassModel, type ClassModelOptions, type ClassModelRow } from './visualise/classmodel.ts';
 export { classModelPicture, type ClassModelPicture, type Display } from './visualise/classmodelPicture.ts';
-export {
-  CLASS_MODEL_PRESETS,
-  classModelRecipe,
-  type ClassModelPreset,
-  type ClassModelRecipe,
-} from './visualise/classmodelPresets.ts';
+export { CLASS_MODEL_PRESETS, classModelRecipe, type ClassModelPreset, type ClassModelRecipe } from './visualise/classmodelPresets.ts';
 export { REDUCTIONS, reduceChannels, type Reduce } from './visualise/reduce.ts';
 export {
   saliency,

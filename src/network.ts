@@ -181,7 +181,9 @@ export class Network {
    * of before the network.
    * @throws InputError if the network has no scores
    */
-  async open(score: Exclude<ScoreKind, 'logodds'> = 'scores'): Promise<{ executor: Executor; input: string; target: string; scores: string }> {
+  async open(
+    score: Exclude<ScoreKind, 'logodds'> = 'scores',
+  ): Promise<{ executor: Executor; input: string; target: string; scores: string }> {
     const scores = requireScores(this.graph);
     const target = this.#targetTensor({ score });
     const graph = score === 'posterior' ? withPosterior(this.graph) : this.graph;
@@ -235,7 +237,9 @@ export class Network {
     for (const question of questions) {
       const same = this.#targetTensor(question) === target && JSON.stringify(ruleSpec(question.rule)) === JSON.stringify(rule);
       if (!same || JSON.stringify(question.through ?? []) !== JSON.stringify(through)) {
-        throw new InputError('gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.');
+        throw new InputError(
+          'gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.',
+        );
       }
     }
     const graph = target === POSTERIOR ? withPosterior(this.graph) : this.graph;
@@ -261,8 +265,10 @@ export class Network {
     for (const [i, question] of questions.entries()) {
       const units = fixed[i] ?? this.#units(question, seedShape, scores)!;
       const perItem = size(seedShape) / units.length;
-      const odds = question.score === 'logodds' && !question.neuron ? units.map((unit, n) => logOdds(values.data, n * perItem, perItem, unit)) : null;
-      if (!known) await executor.backward(odds ? { shape: seedShape, data: concatenated(odds.map(({ seed }) => seed)) } : seedAt(seedShape, units));
+      const odds =
+        question.score === 'logodds' && !question.neuron ? units.map((unit, n) => logOdds(values.data, n * perItem, perItem, unit)) : null;
+      if (!known)
+        await executor.backward(odds ? { shape: seedShape, data: concatenated(odds.map(({ seed }) => seed)) } : seedAt(seedShape, units));
       const layers = new Map<string, LayerSignal>();
       for (const [name, value] of inside) layers.set(name, { value, signal: await executor.readGradient(name) });
       answers.push({

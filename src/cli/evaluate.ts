@@ -147,7 +147,9 @@ async function localisation(args: LocalisationArguments): Promise<void> {
     rules,
     maps,
     methods: methods.map(({ name }) => name),
-    recipes: Object.fromEntries(methods.flatMap((method) => (method.kind === 'graphcut' ? [[method.preset, GRAPHCUT_PRESETS[method.preset]]] : []))),
+    recipes: Object.fromEntries(
+      methods.flatMap((method) => (method.kind === 'graphcut' ? [[method.preset, GRAPHCUT_PRESETS[method.preset]]] : [])),
+    ),
     reduce: 'max',
     score: 'scores',
     iou: IOU,
@@ -254,7 +256,8 @@ async function mergeFiles(files: readonly string[], args: { output?: string; ran
       `warning: ${missing.length} of ${header.images} images are missing: number ${which.join(', ')}${missing.length > 5 ? ', ...' : ''}`,
     );
   }
-  if (args.output !== undefined) await writeTogether([[args.output, new TextEncoder().encode([header, ...merged.rows].map(formatLine).join(''))]]);
+  if (args.output !== undefined)
+    await writeTogether([[args.output, new TextEncoder().encode([header, ...merged.rows].map(formatLine).join(''))]]);
   const inside = (index: number): boolean => index + 1 >= range[0] && index + 1 <= range[1];
   const report = summaryReport({ header, rows: merged.rows.filter(({ index }) => inside(index)), missing: missing.filter(inside) });
   if (args.json) printJson(report);

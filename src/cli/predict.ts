@@ -83,7 +83,9 @@ function topClasses(scores: Tensor, top: number, labels: readonly string[] | und
   return Array.from({ length: items }, (_, n) => {
     const row = scores.data.subarray(n * classes, (n + 1) * classes);
     const p = posterior(row);
-    return ranked(row).slice(0, top).map((k) => ({ class: k, score: row[k], posterior: p[k], label: labels?.[k] }));
+    return ranked(row)
+      .slice(0, top)
+      .map((k) => ({ class: k, score: row[k], posterior: p[k], label: labels?.[k] }));
   });
 }
 

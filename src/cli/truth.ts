@@ -70,9 +70,7 @@ export async function readTruth(source: string, { option, labels, boxes, limit }
       if (wnidOfBoxes(path.basename(file)) !== undefined) annotations.push(...(await tiny(path.join(source, file))));
     }
     if (annotations.length > 0) return annotations.slice(0, limit);
-    throw new InputError(
-      `${option}: expected .xml files in the folder "${source}", got none, nor any <wnid>_boxes.txt. Check the path.`,
-    );
+    throw new InputError(`${option}: expected .xml files in the folder "${source}", got none, nor any <wnid>_boxes.txt. Check the path.`);
   }
   for (const file of files.slice(0, limit)) {
     const whole = path.join(source, file);

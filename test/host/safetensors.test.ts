@@ -92,7 +92,13 @@ test('F16 of known numbers, byte for byte, and only where it is asked for', () =
   ];
   const bytes = writeSafetensors(
     [
-      ['w', tensor([known.length], known.map(([value]) => value))],
+      [
+        'w',
+        tensor(
+          [known.length],
+          known.map(([value]) => value),
+        ),
+      ],
       ['b', tensor([1], [0.1])],
       ['labels', indexTensor([1], [7])],
     ],
