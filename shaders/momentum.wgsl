@@ -6,7 +6,7 @@
 //   nesterov   x' = x - rate * (g' + alpha * v')
 //
 //   update     to new tensors
-//   descend    in place, beta 1: training's own step, where a network's weights need not exist twice
+//   descend    in place, standard, beta 1: training's own step, where a network's weights need not exist twice
 //
 // rate and count are scalars; all else has `count` elements. Source: ONNX, ai.onnx.preview.training.Momentum.
 
@@ -48,8 +48,7 @@ fn descend(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   if (i >= g.count) {
     return;
   }
-  let regularised = g.normCoefficient * parameter[i] + gradient[i];
-  let v = g.alpha * velocity[i] + regularised;
+  let v = g.alpha * velocity[i] + (g.normCoefficient * parameter[i] + gradient[i]);
   velocity[i] = v;
-  parameter[i] -= rate[0] * select(v, regularised + g.alpha * v, g.nesterov == 1u);
+  parameter[i] -= rate[0] * v;
 }

@@ -43,14 +43,15 @@ export function cacheRoots({ os, path }: Omit<Modules, 'fs'>): CacheRoot[] {
  */
 export function makeFolder(folder: string, n: Pick<Modules, 'fs' | 'path'>): void {
   const { fs, path } = n;
-  if (fs.existsSync(folder)) return;
+  const there = (): boolean => fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (there()) return;
   // Node's own recursive mkdir never returns on file systems such as /proc.
   if (path.dirname(folder) !== folder) makeFolder(path.dirname(folder), n);
   try {
     fs.mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     // Another process may have made it meanwhile.
-    if (!fs.existsSync(folder)) throw error;
+    if (!there()) throw error;
   }
 }
 

@@ -1,15 +1,17 @@
 /** `backlight train`: a classifier trained by the engine's own backward kernels. */
 import { Command } from 'commander';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
+import { findClass } from '../models/labels.ts';
 import { paperNet } from '../models/paper.ts';
 import { checkSameRun, readCheckpoint, type RunSettings } from '../train/checkpoint.ts';
 import { firstImages, ofClasses } from '../train/images.ts';
 import { SCHEDULES } from '../train/schedule.ts';
 import type { TrainingRecipe } from '../train/trainer.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { makeFolder } from './outputs.ts';
 import { progress } from './progress.ts';
 import { withDevice, withExample } from './session.ts';
 import { filesOf, trainOn } from './trainRun.ts';
@@ -156,7 +158,7 @@ async function train(args: Arguments): Promise<void> {
       `--output: expected a new run, got the checkpoint "${files.checkpoint}". Give --resume to go on, or another name.`,
     );
   }
-  await mkdir(path.dirname(path.resolve(args.output)), { recursive: true });
+  await makeFolder('--output', path.dirname(args.output));
 
   const data = await readData(args, input);
   try {
@@ -212,14 +214,10 @@ function chooseClasses(classes: readonly string[], which: string | undefined): n
     return all.slice(0, count);
   }
   return which.split(',').map((name) => {
-    const wanted = name.trim().toLowerCase();
-    const names = (label: string): string[] =>
-      [label, label.split(' ')[0], ...label.replace(/^n\d{8} /, '').split(', ')].map((s) => s.toLowerCase());
-    const k = classes.findIndex((label) => names(label).includes(wanted));
-    if (k < 0)
-      throw new InputError(
-        `--classes: expected a class of the data set, got "${name}". It has ${classes.slice(0, 5).join('; ')} and others.`,
-      );
-    return k;
+    try {
+      return findClass(name, classes, classes.length);
+    } catch (error) {
+      throw new InputError(`--classes: expected a class of the data set, got "${name}" (${(error as Error).message})`);
+    }
   });
 }

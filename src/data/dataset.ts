@@ -2,7 +2,7 @@
  * Data sets on disk: images with classes, for training and validation. The first opening decodes every image into one packed file of the
  * cache, later ones read from there. Node only.
  */
-import { cacheFolder } from '../cache.ts';
+import { cacheFolder, makeFolder } from '../cache.ts';
 import { FormatError, InputError } from '../errors.ts';
 import { cifarLayout } from './cifar.ts';
 import { folderLayout } from './folders.ts';
@@ -77,7 +77,7 @@ export async function openDataset(source: string, options: DatasetOptions = {}):
   const files = await openSource(source);
   try {
     const fingerprint = await files.fingerprint();
-    const folder = options.cache === undefined ? await cacheFolder('datasets') : makeFolder(fs, path.resolve(options.cache));
+    const folder = options.cache === undefined ? await cacheFolder('datasets') : givenFolder(options.cache, { fs, path });
     const key = createHash('sha256').update(`${PACK_VERSION} ${fingerprint} ${size?.join('x') ?? ''}`);
     const file = path.join(folder, `${key.digest('hex').slice(0, 32)}.safetensors`);
     const cached = options.fresh ? null : openPacked(fs, file, fingerprint);
@@ -104,9 +104,11 @@ const MAX_SIDE = 16_384;
 
 type Fs = typeof import('node:fs');
 
-function makeFolder(fs: Fs, folder: string): string {
+function givenFolder(given: string, n: { readonly fs: Fs; readonly path: typeof import('node:path') }): string {
+  const { fs, path } = n;
+  const folder = path.resolve(given);
   try {
-    fs.mkdirSync(folder, { recursive: true });
+    makeFolder(folder, n);
     fs.accessSync(folder, fs.constants.W_OK);
     return folder;
   } catch (error) {

@@ -248,8 +248,7 @@ export class Executor {
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
       this.#writeSeed(seed);
-      const scalar = Object.values(plan.tensors).find(({ kind }) => kind === 'rate')!;
-      this.gpu.device.queue.writeBuffer(this.#buffer(scalar.id), 0, Float32Array.of(rate));
+      this.#writeOwn('rate', Float32Array.of(rate));
       await this.#submit('training', [...this.#forward, ...this.#backward, ...this.#update, ...this.#prepare]);
       this.#state = 'backward';
     });
@@ -287,8 +286,13 @@ export class Executor {
 
   /** Sets dropout's generator: the same pair draws the same masks. */
   setRandom(seed: number, iteration: number): void {
-    const tensor = Object.values(this.plan.tensors).find((t) => t.kind === 'random');
-    if (tensor) this.gpu.device.queue.writeBuffer(this.#buffer(tensor.id), 0, Uint32Array.of(seed, iteration));
+    this.#writeOwn('random', Uint32Array.of(seed, iteration));
+  }
+
+  /** Writes the one tensor of a kind that belongs to the plan and not to its graph, if the plan has it. */
+  #writeOwn(kind: 'random' | 'rate', data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
+    const tensor = Object.values(this.plan.tensors).find((t) => t.kind === kind);
+    if (tensor) this.gpu.device.queue.writeBuffer(this.#buffer(tensor.id), 0, data);
   }
 
   /**

@@ -3,8 +3,8 @@
  * have seen.
  */
 import { mixSeed, uniform } from '../random.ts';
-import type { IndexTensor, Tensor } from '../tensor.ts';
-import { drawView, wholeView, writeView, type Augmentation } from './augment.ts';
+import { size, type IndexTensor, type Tensor } from '../tensor.ts';
+import { drawView, wholeView, writeView, type Augmentation, type View } from './augment.ts';
 import type { ImageSource } from './images.ts';
 
 /** Distinguish what a seed is used for. */
@@ -43,46 +43,41 @@ export class Batches {
 
   /** The batch of a step, counted from 0. */
   at(step: number): Batch {
-    const { batch, seed, augmentation, mean, unit } = this.options;
+    const { batch, seed, augmentation, mean } = this.options;
     const epoch = Math.floor(step / this.perEpoch);
     if (epoch !== this.#epoch) {
       this.#order = shuffled(this.source.count, uniform(mixSeed(seed, ORDER, epoch)));
       this.#epoch = epoch;
     }
     const [, height, width] = mean.shape;
-    const one = 3 * height * width;
-    const data = new Float32Array(batch * one);
-    const labels = new Int32Array(batch);
-    const pixels = new Uint8Array(one);
-    for (let n = 0; n < batch; n++) {
-      const index = this.#order[(step % this.perEpoch) * batch + n];
-      this.source.read(index, pixels);
-      const view = drawView(uniform(mixSeed(seed, VIEW, epoch, index)), height, width, augmentation);
-      writeView(pixels, view, mean, unit, data, n * one);
-      labels[n] = this.source.labels[index];
-    }
-    return { x: { shape: [batch, 3, height, width], data }, labels: { shape: [batch], data: labels } };
+    const first = (step % this.perEpoch) * batch;
+    const view = (index: number): View => drawView(uniform(mixSeed(seed, VIEW, epoch, index)), height, width, augmentation);
+    return makeBatch(this.source, this.#order.subarray(first, first + batch), view, this.options);
   }
 }
 
+/** How the pixels of images become inputs. */
+type Units = Pick<BatchOptions, 'batch' | 'mean' | 'unit'>;
+
 /** The images from `first` on as they are, `batch` of them; past the end the last one again. */
-export function plainBatch(
-  source: ImageSource,
-  first: number,
-  { batch, mean, unit }: Pick<BatchOptions, 'batch' | 'mean' | 'unit'>,
-): Batch {
-  const [, height, width] = mean.shape;
-  const one = 3 * height * width;
-  const data = new Float32Array(batch * one);
-  const labels = new Int32Array(batch);
+export function plainBatch(source: ImageSource, first: number, options: Units): Batch {
+  const [, height, width] = options.mean.shape;
+  const indices = Int32Array.from({ length: options.batch }, (_, n) => Math.min(first + n, source.count - 1));
+  return makeBatch(source, indices, () => wholeView(height, width), options);
+}
+
+/** The images of these indices, each in its view. */
+function makeBatch(source: ImageSource, indices: Int32Array, viewOf: (index: number) => View, { mean, unit }: Units): Batch {
+  const one = size(mean.shape);
+  const data = new Float32Array(indices.length * one);
+  const labels = new Int32Array(indices.length);
   const pixels = new Uint8Array(one);
-  for (let n = 0; n < batch; n++) {
-    const index = Math.min(first + n, source.count - 1);
+  indices.forEach((index, n) => {
     source.read(index, pixels);
-    writeView(pixels, wholeView(height, width), mean, unit, data, n * one);
+    writeView(pixels, viewOf(index), mean, unit, data, n * one);
     labels[n] = source.labels[index];
-  }
-  return { x: { shape: [batch, 3, height, width], data }, labels: { shape: [batch], data: labels } };
+  });
+  return { x: { shape: [indices.length, ...mean.shape], data }, labels: { shape: [indices.length], data: labels } };
 }
 
 /** 0 to count - 1 in random order (Fisher and Yates). */

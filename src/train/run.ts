@@ -46,7 +46,8 @@ export async function runTraining(trainer: Trainer, options: RunOptions): Promis
       const { step } = report;
       const epoch = step / trainer.stepsPerEpoch;
       const ends = step % trainer.stepsPerEpoch === 0;
-      if (ends || step % options.logEvery === 0) {
+      const rowDue = ends || step % options.logEvery === 0;
+      if (rowDue) {
         const { loss, top1 } = running.means();
         const images = step * report.images;
         await options.onRow({ epoch, step, images, loss, top1, rate: report.rate, imagesPerSecond: perSecond });
@@ -56,7 +57,7 @@ export async function runTraining(trainer: Trainer, options: RunOptions): Promis
       if (options.validation && ends && (last || epoch % options.validateEvery === 0)) {
         await options.onRow({ epoch, step, validation: (await trainer.validate(options.validation)).means() });
       }
-      if (ends || step % options.logEvery === 0) [since, sinceImages] = [performance.now(), 0];
+      if (rowDue) [since, sinceImages] = [performance.now(), 0];
       const stop = options.stopped?.() ?? false;
       if (ends || stop || step % options.checkpointEvery === 0) {
         await options.onCheckpoint(await trainer.state(), running, seconds());

@@ -1,4 +1,5 @@
 /** Counting what a classifier gets right. */
+import { ranked } from '../network.ts';
 
 /** Sums over some images. */
 export interface Scored {
@@ -18,18 +19,11 @@ export function bestClasses(scores: Float32Array, labels: Int32Array): { top1: n
   const classes = labels.length === 0 ? 0 : Math.floor(scores.length / labels.length);
   let [top1, top5] = [0, 0];
   labels.forEach((label, n) => {
-    const rank = rankOf(scores, n * classes, classes, label);
+    const rank = ranked(scores.subarray(n * classes, (n + 1) * classes)).indexOf(label);
     if (rank < 1) top1++;
     if (rank < 5) top5++;
   });
   return { top1, top5 };
-}
-
-function rankOf(scores: Float32Array, at: number, classes: number, label: number): number {
-  const own = scores[at + label];
-  let rank = 0;
-  for (let k = 0; k < classes; k++) if (scores[at + k] > own || (scores[at + k] === own && k < label)) rank++;
-  return rank;
 }
 
 /** Running sums of {@link Scored}, and their means. */

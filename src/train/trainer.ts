@@ -149,7 +149,8 @@ export class Trainer {
     const plan = compile(sized, { keep: layers.map(({ value }) => value), training: true, traits: traitsOf(this.gpu) });
     const executor = await Executor.create(this.gpu, plan, this.store);
     try {
-      const { x } = this.#batches.at(0);
+      this.#next = this.#batches.at(0);
+      const { x } = this.#next;
       for (const { value, weight } of layers) {
         executor.setRandom(this.recipe.seed, 0);
         await executor.forward({ [this.input]: x });

@@ -121,7 +121,8 @@ export async function look(network: Network, photo: Picture, spec: Preprocess, w
   };
 }
 
-const TOP = 5;
+/** How many of the best classes are shown. */
+export const TOP = 5;
 
 /** exp of the entropy, 1 for certainty. */
 export function perplexity(posteriors: ArrayLike<number>): number {

@@ -8,7 +8,7 @@ import { fitInto, thumbnail } from '../image/sheet.ts';
 import { RULES } from '../rule.ts';
 import { classModelPicture } from './classmodelPicture.ts';
 import { framed } from './cutout.ts';
-import type { Demonstration, Look, RankedClass } from './demo.ts';
+import { TOP, type Demonstration, type Look, type RankedClass } from './demo.ts';
 import { overlayRows, whole } from './draw.ts';
 import type { Localisation } from './localise.ts';
 import { drawSigned } from './rulesheet.ts';
@@ -135,8 +135,6 @@ function bars({ ranking, chosen, classes, perplexity }: Look, name: (k: number) 
     },
   };
 }
-
-const TOP = 5;
 
 /** The map over a copy of its photo, of a tile's size: between the map's pixels, not between those of a copy. */
 function mapOver(photo: Picture, frame: SaliencyFrame): Picture {

@@ -57,7 +57,7 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['cross-entropy: the neighbouring label', 'softmax', 'let hit = select(0.0, 1.0, i32(i % g.extent) == t)', 'let hit = select(0.0, 1.0, i32(i % g.extent) == t + 1)'],
   ['momentum: sign', 'momentum', 'x[i] - rate[0]', 'x[i] + rate[0]'],
   ['descent: no decay', 'momentum', 'g.normCoefficient * parameter[i] + gradient[i]', 'gradient[i]'],
-  ['descent: the velocity not kept', 'momentum', 'velocity[i] = v;', 'velocity[i] = regularised;'],
+  ['descent: the velocity not kept', 'momentum', 'velocity[i] = v;', 'velocity[i] = v - g.alpha * velocity[i];'],
   ['roll: the way back goes on', 'roll', 'g.direction * (offsets[1]', '(offsets[1]'],
   ['roll: WGSL remainder', 'roll', '((i % n) + n) % n', 'abs(i % n)'],
   ['blur: the edge itself not repeated', 'blur', 'min(at, period - 1 - at)', 'min(at, period - 2 - at)'],
