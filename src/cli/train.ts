@@ -1,16 +1,21 @@
 /** `backlight train`: a classifier trained by the engine's own backward kernels. */
 import { Command } from 'commander';
+import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
+import type { Graph } from '../graph.ts';
 import { findClass } from '../models/labels.ts';
 import { paperNet } from '../models/paper.ts';
 import { checkSameRun, readCheckpoint, type RunSettings } from '../train/checkpoint.ts';
 import { firstImages, ofClasses } from '../train/images.ts';
+import { borrowedParameters, weightedLayers } from '../train/initial.ts';
 import { SCHEDULES } from '../train/schedule.ts';
 import type { TrainingRecipe } from '../train/trainer.ts';
+import type { Tensor } from '../tensor.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { MODEL_HELP, openModel } from './model.ts';
 import { makeFolder } from './outputs.ts';
 import { progress } from './progress.ts';
 import { withDevice, withExample } from './session.ts';
@@ -40,6 +45,7 @@ interface Arguments extends DeviceArguments {
   readonly checkpointEvery: string;
   readonly logEvery: string;
   readonly validateEvery: string;
+  readonly initial?: string;
   readonly resume?: boolean;
   readonly cache?: string;
   readonly json?: boolean;
@@ -94,6 +100,7 @@ export function trainCommand(): Command {
     .option('--checkpoint-every <steps>', 'steps between checkpoints; an epoch ends with one too', '200')
     .option('--log-every <steps>', 'steps between rows of metrics', '100')
     .option('--validate-every <epochs>', 'epochs between looks at the validation images', '1')
+    .option('--initial <model>', `network to begin with instead of random weights: its layers of the same name and shape; ${MODEL_HELP}`)
     .option('--resume', 'go on from the checkpoint, to the same bits')
     .option('--cache <folder>', 'where decoded images are kept')
     .option('--json', 'print a report as JSON');
@@ -166,6 +173,7 @@ async function train(args: Arguments): Promise<void> {
     const images = firstImages(ofClasses(data.train, chosen), limit);
     const validation = data.val && ofClasses(data.val, chosen);
     const graph = paperNet({ width, hidden, input, classes: chosen.length, dropout });
+    const initial = args.initial === undefined ? undefined : await readInitial(args.initial, graph);
     const settings: RunSettings = {
       data: data.sha256,
       classes: chosen,
@@ -174,6 +182,7 @@ async function train(args: Arguments): Promise<void> {
       width,
       hidden,
       dropout,
+      ...(initial && { initial: initial.origin }),
       logEvery: every.logEvery,
       ...recipe,
     };
@@ -184,11 +193,23 @@ async function train(args: Arguments): Promise<void> {
       checkSameRun(settings, before, files.checkpoint);
     }
     await withDevice(args, (gpu) =>
-      trainOn(gpu, { json: args.json ?? false, graph, recipe, settings, images, validation, data, chosen, files, every, checkpoint }),
+      trainOn(gpu, { json: args.json ?? false, graph, recipe, settings, images, validation, data, chosen, files, every, checkpoint, borrowed: initial?.borrowed }),
     );
   } finally {
     data.close();
   }
+}
+
+/** Layers that another network lends, and where they come from: with its own training, where its card tells it. */
+async function readInitial(model: string, graph: Graph): Promise<{ borrowed: Map<string, Tensor>; origin: Readonly<Record<string, unknown>> }> {
+  const opened = await openModel(model);
+  const borrowed = borrowedParameters(graph, opened.at().parameters);
+  const all = weightedLayers(graph);
+  const layers = all.filter(({ weight }) => borrowed.has(weight)).length;
+  if (layers < all.length) console.error(`--initial: ${layers} of ${all.length} layers come from ${model}; the others begin at random`);
+  const sha256 = createHash('sha256');
+  for (const [name, { data }] of borrowed) sha256.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return { borrowed, origin: { model, layers, sha256: sha256.digest('hex'), training: opened.card.training ?? null } };
 }
 
 async function readData(args: Arguments, input: number): Promise<Dataset> {

@@ -12,6 +12,7 @@ import { meanImage, type ImageSource } from '../train/images.ts';
 import { formatMetrics, isValidation, readMetrics, type MetricsRow, type ValidationRow } from '../train/metrics.ts';
 import { runTraining } from '../train/run.ts';
 import { Trainer, type TrainingRecipe } from '../train/trainer.ts';
+import type { Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { writeTogether } from './outputs.ts';
 import { progress } from './progress.ts';
@@ -43,6 +44,8 @@ export interface Run {
   readonly files: ReturnType<typeof filesOf>;
   readonly every: { readonly checkpointEvery: number; readonly logEvery: number; readonly validateEvery: number };
   readonly checkpoint: Checkpoint | undefined;
+  /** Layers of another network to begin with. */
+  readonly borrowed: ReadonlyMap<string, Tensor> | undefined;
 }
 
 /** Trains from the start or the checkpoint to the end, or until Ctrl-C; then stores the network. */
@@ -52,7 +55,7 @@ export async function trainOn(gpu: Gpu, run: Run): Promise<void> {
   const adapter = formatAdapter(gpu.info);
   const before = checkpoint?.settings.adapter;
   if (before !== undefined && before !== adapter) console.error(`warning: the run began on ${String(before)}; its bits will differ here.`);
-  const trainer = await Trainer.create(gpu, graph, images, mean, recipe, checkpoint?.state);
+  const trainer = await Trainer.create(gpu, graph, images, mean, recipe, { state: checkpoint?.state, parameters: run.borrowed });
   const rows = await openMetrics(files.metrics, checkpoint);
   let stopping = false;
   const stop = (): void => {

@@ -1,7 +1,8 @@
 /** Weights to begin with. */
+import { InputError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { mixSeed, uniform } from '../random.ts';
-import { size, type Tensor } from '../tensor.ts';
+import { sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
 
 const INITIAL = 3;
 
@@ -38,6 +39,31 @@ export function initialParameters(graph: Graph, seed: number): Map<string, Tenso
       return [name, { shape, data }];
     }),
   );
+}
+
+/**
+ * Parameters of another network that this one can begin with: those of the same name and shape. A layer is taken whole or not at all, so that no
+ * weights stand beside the biases of others.
+ * @throws InputError if there are none
+ */
+export function borrowedParameters(graph: Graph, from: ReadonlyMap<string, AnyTensor>): Map<string, Tensor> {
+  const shapes = new Map(graph.parameters.map(({ name, shape }) => [name, shape]));
+  const fits = (name: string): boolean => {
+    const tensor = from.get(name);
+    return tensor?.data instanceof Float32Array && sameShape(tensor.shape, shapes.get(name)!);
+  };
+  const borrowed = new Map<string, Tensor>();
+  for (const { inputs } of graph.nodes) {
+    const names = inputs.filter((input) => shapes.has(input));
+    if (names.every(fits)) for (const name of names) borrowed.set(name, from.get(name) as Tensor);
+  }
+  if (borrowed.size === 0) {
+    throw new InputError(
+      `training: expected a network to begin with that has a layer of "${graph.name}" in name and shape, got none. ` +
+        'Give one of the same architecture, width and hidden units.',
+    );
+  }
+  return borrowed;
 }
 
 /** The layers with weights, in order: the value they make, and the name of their weights. */

@@ -83,7 +83,8 @@ export class Trainer {
   /**
    * @param graph a classifier with one input of images [N, 3, H, W]
    * @param mean [3, H, W], pixels 0 to 255
-   * @param state to go on from; without it weights are drawn, and brought to unit variance layer by layer on the first batch
+   * @param start a state to go on from, or the parameters of some layers to begin with ({@link borrowedParameters}). Weights that are in neither are
+   *   drawn, and brought to unit variance layer by layer on the first batch
    * @throws InputError if there are fewer images than one batch holds
    */
   static async create(
@@ -92,7 +93,7 @@ export class Trainer {
     source: ImageSource,
     mean: Tensor,
     recipe: TrainingRecipe,
-    state?: TrainingState,
+    start: { readonly state?: TrainingState; readonly parameters?: ReadonlyMap<string, Tensor> } = {},
   ): Promise<Trainer> {
     const { batch, momentum, weightDecay, seed } = recipe;
     if (source.count < batch) {
@@ -101,7 +102,9 @@ export class Trainer {
     const sized = withBatch(graph, batch);
     const scores = requireScores(graph);
     const wrt = graph.parameters.map(({ name }) => name);
-    const parameters = state?.parameters ?? initialParameters(graph, seed);
+    const { state } = start;
+    const given = state?.parameters ?? start.parameters ?? new Map<string, Tensor>();
+    const parameters = new Map([...initialParameters(graph, seed), ...given]);
     const store = new ParameterStore(gpu, parameters);
     let executor: Executor | undefined;
     try {
@@ -117,7 +120,7 @@ export class Trainer {
       executor = await Executor.create(gpu, plan, store);
       const trainer = new Trainer(gpu, graph, recipe, mean, source, graph.inputs[0].name, scores, store, executor, state?.step ?? 0);
       if (state) for (const [name, velocity] of state.velocities) executor.velocity(name).write(velocity);
-      else await trainer.#normalise(sized);
+      else await trainer.#normalise(sized, weightedLayers(graph).filter(({ weight }) => !given.has(weight)));
       return trainer;
     } catch (error) {
       executor?.dispose();
@@ -140,12 +143,12 @@ export class Trainer {
   }
 
   /**
-   * Layer-sequential unit variance: divides each layer's weights by the standard deviation that the layer's output has on the first batch, from the
+   * Layer-sequential unit variance: divides each of these layers' weights by the standard deviation that the layer's output has on the first batch, from the
    * first layer to the last, so that signals neither grow nor fade whatever stands between the layers.
    * @see Mishkin & Matas 2015, "All you need is a good init"
    */
-  async #normalise(sized: Graph): Promise<void> {
-    const layers = weightedLayers(this.graph);
+  async #normalise(sized: Graph, layers: ReturnType<typeof weightedLayers>): Promise<void> {
+    if (layers.length === 0) return;
     const plan = compile(sized, { keep: layers.map(({ value }) => value), training: true, traits: traitsOf(this.gpu) });
     const executor = await Executor.create(this.gpu, plan, this.store);
     try {

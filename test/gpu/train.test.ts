@@ -143,7 +143,7 @@ test('the same seed gives the same bits, another seed others, and a run goes on 
   const end = await bits(whole);
   whole.dispose();
 
-  const resumed = await Trainer.create(gpu, graph, images, mean, RECIPE, middle);
+  const resumed = await Trainer.create(gpu, graph, images, mean, RECIPE, { state: middle });
   const again: number[] = [];
   while (resumed.step < resumed.steps) again.push((await resumed.advance()).loss);
   assert.equal(again, losses.slice(4));

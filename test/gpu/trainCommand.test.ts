@@ -62,6 +62,20 @@ test('the card tells the accuracy of the stored network: evaluate and predict fi
   assert.ok(JSON.stringify(JSON.parse(out)).includes(`${Math.round(9 * top1)}`), out);
 });
 
+test('a run that begins with a network starts where that one ended; layers of another shape begin at random', async () => {
+  const still = ['--lr', '0', '--epochs', '1', '--initial', 'one/a.json'];
+  const same = await train('initial/same', ...still);
+  assert.is(same.code, 0, same.err);
+  assert.equal(weights('initial/same'), weights('one/a'));
+  const { initial } = card('initial/same').training;
+  assert.equal([initial.model, initial.layers, initial.training.steps], ['one/a.json', 8, 30]);
+
+  const other = await train('initial/other', ...still, '--hidden', '12');
+  assert.is(other.code, 0, other.err);
+  assert.match(other.err, /--initial: 5 of 8 layers come from one\/a\.json; the others begin at random/);
+  assert.is(card('initial/other').training.initial.layers, 5);
+});
+
 test('killed at any moment and taken up, a run ends with the same bits and the same metrics', async () => {
   const checkpoint = at('two/b.checkpoint.safetensors');
   const written = (): number => (existsSync(checkpoint) ? statSync(checkpoint).mtimeMs : 0);

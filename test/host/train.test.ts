@@ -12,7 +12,7 @@ import { Batches, plainBatch } from '../../src/train/batches.ts';
 import { modelFile, storedParameters, weightsFile } from '../../src/train/card.ts';
 import { checkSameRun, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
 import { firstImages, meanImage, ofClasses, type ImageSource } from '../../src/train/images.ts';
-import { initialParameters, weightedLayers } from '../../src/train/initial.ts';
+import { borrowedParameters, initialParameters, weightedLayers } from '../../src/train/initial.ts';
 import { rateAt } from '../../src/train/schedule.ts';
 import { bestClasses, Tally } from '../../src/train/tally.ts';
 
@@ -181,6 +181,20 @@ test('initial weights: variance 2 / fan-in, biases zero, by seed', () => {
     weightedLayers(graph).map(({ value }) => value),
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7', 'fc8'],
   );
+});
+
+test('a network lends the layers that fit, whole or not at all', () => {
+  const graph = (width: number, classes: number) => paperNet({ width, hidden: 6, input: 64, classes });
+  const from = initialParameters(graph(8, 5), 3);
+  assert.is(borrowedParameters(graph(8, 5), from).size, 16);
+  const borrowed = borrowedParameters(graph(8, 4), from);
+  assert.is(borrowed.size, 14);
+  assert.not.ok(borrowed.has('fc8.bias') || borrowed.has('fc8.weight'));
+  assert.is(borrowed.get('conv1.weight'), from.get('conv1.weight'));
+  const halves = new Map(from);
+  halves.delete('conv2.bias');
+  assert.not.ok(borrowedParameters(graph(8, 5), halves).has('conv2.weight'));
+  assert.throws(() => borrowedParameters(graph(8, 5), new Map()), /expected a network to begin with that has a layer of "paper-8-64"/);
 });
 
 test('the network of the paper, at full size: shapes, parameters, multiply-accumulates', () => {
