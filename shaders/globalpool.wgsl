@@ -4,14 +4,21 @@
 //   averageBackward   dx[p, i] = dy[p] / extent
 //   maxForward        y[p] = max over i of x[p, i]; winners[p] = the first i that attains it
 //   maxBackward       dx[p, i] = dy[p] if i == winners[p], else 0
+//   chooseWinners     other winners for `maxBackward`: the first or last maximum, or the middle of the plane
+//   shareTies         share[p] = dy[p] / how many i attain y[p]
+//   tiesBackward      dx[p, i] = share[p] if x[p, i] == y[p], else 0
 //
 //   x, dx [planes, extent]    y, dy, winners [planes]    planes = N*C
 //
-// Conventions: the first maximum wins; a NaN wins over every number.
+// Conventions: the first maximum wins; a NaN wins over every number and ties with NaN. `middle` is the flat index of the plane's middle element.
+
+// 0 the first maximum, 1 the last, 2 the middle
+override choice: u32 = 0u;
 
 struct Geometry {
   planes: u32,
   extent: u32,
+  middle: u32,
 }
 
 @group(0) @binding(0) var<uniform> geometry: Geometry;
@@ -77,4 +84,56 @@ fn maxBackward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
   }
   let p = i / geometry.extent;
   dx[i] = select(0.0, dy[p], savedWinners[p] == i % geometry.extent);
+}
+
+fn equal(a: f32, b: f32) -> bool {
+  return a == b || (isNan(a) && isNan(b));
+}
+
+@compute @workgroup_size(64)
+fn chooseWinners(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = (group.y * groups.x + group.x) * 64u + local;
+  if (p >= geometry.planes) {
+    return;
+  }
+  var best = x[p * geometry.extent];
+  var place = 0u;
+  for (var i = 1u; i < geometry.extent; i++) {
+    let v = x[p * geometry.extent + i];
+    if (v > best || (isNan(v) && !isNan(best)) || (choice == 1u && equal(v, best))) {
+      best = v;
+      place = i;
+    }
+  }
+  winners[p] = select(place, geometry.middle, choice == 2u);
+}
+
+@group(0) @binding(2) var<storage, read> maxima: array<f32>;
+@group(0) @binding(3) var<storage, read> signal: array<f32>;
+@group(0) @binding(4) var<storage, read_write> share: array<f32>;
+
+@compute @workgroup_size(64)
+fn shareTies(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let p = (group.y * groups.x + group.x) * 64u + local;
+  if (p >= geometry.planes) {
+    return;
+  }
+  var ties = 0.0;
+  for (var i = 0u; i < geometry.extent; i++) {
+    ties += select(0.0, 1.0, equal(x[p * geometry.extent + i], maxima[p]));
+  }
+  share[p] = signal[p] / ties;
+}
+
+@group(0) @binding(3) var<storage, read> shares: array<f32>;
+@group(0) @binding(4) var<storage, read_write> tied: array<f32>;
+
+@compute @workgroup_size(64)
+fn tiesBackward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= geometry.planes * geometry.extent) {
+    return;
+  }
+  let p = i / geometry.extent;
+  tied[i] = select(0.0, shares[p], equal(x[i], maxima[p]));
 }

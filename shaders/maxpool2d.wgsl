@@ -1,17 +1,23 @@
 // Max-pooling with switches.
 //
 //   forward    y[n,c,oh,ow] = max over kh,kw of x[n,c, oh*sh - top + kh*dh, ow*sw - left + kw*dw]
-//   backward   dx[n,c,ih,iw] = sum of dy over the windows whose winner is (ih, iw)   (gathered, no atomics)
+//   backward   dx[n,c,ih,iw] = sum of dy over the windows whose switch is (ih, iw)   (gathered, no atomics)
+//   chooseSwitches   other switches for `backward`: the first or last maximum, or the window's middle
+//   backwardTies     dx[n,c,ih,iw] = sum of share over the windows whose maximum x[n,c,ih,iw] equals
+//   shareTies        share[n,c,oh,ow] = dy[n,c,oh,ow] / how many cells of the window equal its maximum
 //   indices    where each winner lies in x, as a flat index over N*C*H*W
 //
 //   x, dx [planes, H, W]    y, dy, switches, indices [planes, OH, OW]    planes = N*C
 //
-// Conventions: the first maximum in row-major window order wins; a NaN wins over every number; padding is never chosen.
+// Conventions: the first maximum in row-major window order wins; a NaN wins over every number and ties with NaN; padding is never chosen.
 // A switch is the winner's place in its window, kh*KW + kw, `switchBits` bits wide (8: four to a word; 32: one to a word);
 // all ones where a window lies wholly in padding: y = -infinity, the index -1, and nothing flows back.
-// Source: the tie rule of Caffe and PyTorch.
+// The middle is that of the window's cells inside x; of two, the upper and the left one.
+// Source: the tie rule of Caffe and PyTorch; last: TF.js on WebGPU; all ties: cuda-convnet2; averaged: jax-js; middle: Simonyan's DeconvNet code.
 
 override switchBits: u32 = 8u;
+// 0 the first maximum, 1 the last, 2 the middle
+override choice: u32 = 0u;
 
 struct Geometry {
   planes: u32,
@@ -47,6 +53,10 @@ fn negativeInfinity() -> f32 {
   return bitcast<f32>(bits);
 }
 
+fn equal(a: f32, b: f32) -> bool {
+  return a == b || (isNan(a) && isNan(b));
+}
+
 fn winner(o: u32) -> Winner {
   let ow = i32(o) % g.outputWidth;
   let row = i32(o) / g.outputWidth;
@@ -65,7 +75,8 @@ fn winner(o: u32) -> Winner {
         continue;
       }
       let v = x[plane + ih * g.inputWidth + iw];
-      if (best.place == NONE || v > best.value || (isNan(v) && !isNan(best.value))) {
+      let better = v > best.value || (isNan(v) && !isNan(best.value));
+      if (best.place == NONE || better || (choice == 1u && equal(v, best.value))) {
         best = Winner(v, u32(kh * g.kernelWidth + kw));
       }
     }
@@ -98,6 +109,45 @@ fn forwardSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
       let best = winner(o);
       y[o] = best.value;
       packed |= (best.place & (NONE >> (32u - switchBits))) << (j * switchBits);
+    }
+  }
+  switches[word] = packed;
+}
+
+// The middle of the cells first, ..., last of one axis of a window that begins at `start` and lie in [0, extent); -1 if there are none.
+fn middle(start: i32, kernel: i32, dilation: i32, extent: i32) -> i32 {
+  let first = select(0, (dilation - 1 - start) / dilation, start < 0);
+  let end = min(kernel, (extent - start + dilation - 1) / dilation);
+  return select(-1, (first + end - 1) / 2, start < extent && first < end);
+}
+
+fn middlePlace(o: u32) -> u32 {
+  let ow = i32(o) % g.outputWidth;
+  let oh = (i32(o) / g.outputWidth) % g.outputHeight;
+  let kh = middle(oh * g.strideHeight - g.padTop, g.kernelHeight, g.dilationHeight, g.inputHeight);
+  let kw = middle(ow * g.strideWidth - g.padLeft, g.kernelWidth, g.dilationWidth, g.inputWidth);
+  return select(u32(kh * g.kernelWidth + kw), NONE, kh < 0 || kw < 0);
+}
+
+@compute @workgroup_size(64)
+fn chooseSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let word = (group.y * groups.x + group.x) * 64u + local;
+  let count = g.planes * u32(g.outputHeight * g.outputWidth);
+  let perWord = 32u / switchBits;
+  if (word * perWord >= count) {
+    return;
+  }
+  var packed = 0u;
+  for (var j = 0u; j < perWord; j++) {
+    let o = word * perWord + j;
+    if (o < count) {
+      var place = NONE;
+      if (choice == 2u) {
+        place = middlePlace(o);
+      } else {
+        place = winner(o).place;
+      }
+      packed |= (place & (NONE >> (32u - switchBits))) << (j * switchBits);
     }
   }
   switches[word] = packed;
@@ -171,4 +221,63 @@ fn findIndices(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
   let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
   let at = plane + select(ih * g.inputWidth + iw, iw * g.inputHeight + ih, g.columnMajor == 1u);
   indices[o] = select(at, -1, place < 0);
+}
+
+@group(0) @binding(2) var<storage, read> maxima: array<f32>;
+@group(0) @binding(3) var<storage, read> signal: array<f32>;
+@group(0) @binding(4) var<storage, read_write> share: array<f32>;
+
+@compute @workgroup_size(64)
+fn shareTies(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let o = (group.y * groups.x + group.x) * 64u + local;
+  if (o >= g.planes * u32(g.outputHeight * g.outputWidth)) {
+    return;
+  }
+  let ow = i32(o) % g.outputWidth;
+  let row = i32(o) / g.outputWidth;
+  let top = (row % g.outputHeight) * g.strideHeight - g.padTop;
+  let left = ow * g.strideWidth - g.padLeft;
+  let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
+  let maximum = maxima[o];
+  var ties = 0.0;
+  for (var kh = 0; kh < g.kernelHeight; kh++) {
+    let ih = top + kh * g.dilationHeight;
+    for (var kw = 0; kw < g.kernelWidth; kw++) {
+      let iw = left + kw * g.dilationWidth;
+      if (ih >= 0 && ih < g.inputHeight && iw >= 0 && iw < g.inputWidth) {
+        ties += select(0.0, 1.0, equal(x[plane + ih * g.inputWidth + iw], maximum));
+      }
+    }
+  }
+  // A window without a cell has no tie, and nobody asks for its share.
+  share[o] = signal[o] / max(ties, 1.0);
+}
+
+@group(0) @binding(3) var<storage, read> shares: array<f32>;
+@group(0) @binding(4) var<storage, read_write> tied: array<f32>;
+
+@compute @workgroup_size(64)
+fn backwardTies(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (group.y * groups.x + group.x) * 64u + local;
+  if (i >= g.planes * u32(g.inputHeight * g.inputWidth)) {
+    return;
+  }
+  let iw = i32(i) % g.inputWidth + g.padLeft;
+  let row = i32(i) / g.inputWidth;
+  let ih = row % g.inputHeight + g.padTop;
+  let plane = (row / g.inputHeight) * g.outputHeight * g.outputWidth;
+  let lastRow = min(g.outputHeight - 1, ih / g.strideHeight);
+  let lastColumn = min(g.outputWidth - 1, iw / g.strideWidth);
+  let v = x[i];
+  var sum = 0.0;
+  for (var oh = firstWindow(ih, (g.kernelHeight - 1) * g.dilationHeight, g.strideHeight); oh <= lastRow; oh++) {
+    for (var ow = firstWindow(iw, (g.kernelWidth - 1) * g.dilationWidth, g.strideWidth); ow <= lastColumn; ow++) {
+      let onGrid = (ih - oh * g.strideHeight) % g.dilationHeight == 0 && (iw - ow * g.strideWidth) % g.dilationWidth == 0;
+      let o = plane + oh * g.outputWidth + ow;
+      if (onGrid && equal(v, maxima[o])) {
+        sum += shares[o];
+      }
+    }
+  }
+  tied[i] = sum;
 }

@@ -6,11 +6,13 @@
 //                rule 1 deconvnet  [dy > 0]
 //                rule 2 guided     [x > 0] [dy > 0]
 //                rule 3 linear     1
+//              with zero = 1, [x >= 0] stands for [x > 0]
 //
-// All tensors share one shape of `count` elements. Backward reads y, since y > 0 exactly where x > 0.
-// Source: Simonyan, Vedaldi, Zisserman 2013, section 4; Springenberg et al. 2014 for guided.
+// All tensors share one shape of `count` elements. `gate` is y, since y > 0 exactly where x > 0; with zero = 1 it is x itself.
+// Source: Simonyan, Vedaldi, Zisserman 2013, section 4; Springenberg et al. 2014 for guided; TorchRay's guided passes at zero.
 
 override rule: u32 = 0u;
+override zero: u32 = 0u;
 
 struct Geometry {
   count: u32,
@@ -31,7 +33,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   y[i] = select(v, 0.0, v <= 0.0);
 }
 
-@group(0) @binding(1) var<storage, read> output: array<f32>;
+@group(0) @binding(1) var<storage, read> gate: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
@@ -42,7 +44,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
     return;
   }
   let r = dy[i];
-  let fromInput = output[i] > 0.0;
+  let fromInput = gate[i] > 0.0 || (zero == 1u && gate[i] == 0.0);
   let fromSignal = r > 0.0;
   var open = true;
   if (rule == 0u) {

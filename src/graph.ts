@@ -4,6 +4,7 @@
 import { GraphError } from './errors.ts';
 import { OPS } from './ops/index.ts';
 import { failFor, type Attrs, type Op, type ValueInfo } from './ops/op.ts';
+import { resolveRules, type LayerRules, type RuleSpec } from './rule.ts';
 import { formatShape, size, type DType, type Shape } from './tensor.ts';
 
 /** A named value that enters the graph: an input or a parameter. `dtype` defaults to f32. */
@@ -173,6 +174,17 @@ export function ancestorsOf({ nodes }: Pick<Graph, 'nodes'>, names: readonly str
     if (nodes[i].outputs.some((name) => found.has(name))) for (const input of nodes[i].inputs) if (input !== '') found.add(input);
   }
   return found;
+}
+
+/**
+ * What each node obeys on the way down, by its name.
+ * @throws InputError if a rule names a layer that has none of the kind
+ */
+export function layerRules(typed: TypedGraph, spec: RuleSpec | undefined): (node: string) => LayerRules {
+  return resolveRules(
+    typed.nodes.map(({ name, op, definition }) => ({ name, op, axes: definition.rules ?? [] })),
+    spec,
+  );
 }
 
 /** Names for a message, at most a dozen of them. */

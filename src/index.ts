@@ -66,7 +66,18 @@ export {
 } from './network.ts';
 export { compile, type CompileOptions, type DeviceTraits, type Plan, type Step } from './plan.ts';
 export { backReference, runReference } from './reference/graph.ts';
-export { RULES, type Rule, type RuleSpec } from './rule.ts';
+export {
+  DEFAULT_RULES,
+  describeRules,
+  RULE_AXES,
+  RULES,
+  ruleSpec,
+  type LayerRules,
+  type Rule,
+  type RuleAxis,
+  type RuleSpec,
+} from './rule.ts';
+export { FORMULAE, RULE_PRESETS, type RulePreset, type RulePresetName } from './rulePresets.ts';
 export { boxArea, iou, massBox, maskBox, type Box } from './segment/box.ts';
 export { components, largestComponent } from './segment/components.ts';
 export { flowNetwork, gridEdges, type Connectivity, type FlowNetwork } from './segment/flownetwork.ts';

@@ -8,7 +8,7 @@ import { ParameterStore } from './gpu/store.ts';
 import { Turns } from './gpu/turns.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
 import { compile, type CompileOptions } from './plan.ts';
-import { parseRule, type Rule, type RuleSpec } from './rule.ts';
+import { ruleSpec, type Rule, type RuleSpec } from './rule.ts';
 import { formatShape, size, type AnyTensor, type Shape, type Tensor } from './tensor.ts';
 
 /**
@@ -113,16 +113,6 @@ export function requireScores(graph: Graph): string {
     throw new InputError(`graph "${graph.name}": expected a classifier with scores [N, K], got a network without. Name a neuron instead.`);
   }
   return graph.scores;
-}
-
-/**
- * A rule or a rule with overrides, as a full specification.
- * @throws InputError if one of them is not a rule: callers in JavaScript have no types to tell them
- */
-export function ruleSpec(rule: Rule | RuleSpec | undefined): RuleSpec {
-  const spec: RuleSpec = typeof rule === 'object' ? rule : { default: rule ?? 'gradient' };
-  for (const name of [spec.default, ...Object.values(spec.at ?? {})]) parseRule(name);
-  return spec;
 }
 
 /** Plans kept ready at once; each holds its own activations and signals on the device. */

@@ -3,11 +3,11 @@
  * nothing here touches a device.
  */
 import { GraphError } from './errors.ts';
-import { ancestorsOf, listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
+import { ancestorsOf, layerRules, listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
 import { planSlots, type Lifetime } from './memory.ts';
 import { OPS } from './ops/index.ts';
 import type { AdjointContext, DeviceTraits, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
-import type { Rule, RuleSpec } from './rule.ts';
+import type { LayerRules, RuleSpec } from './rule.ts';
 import { size, type Shape } from './tensor.ts';
 
 /** One dispatch of a plan; see {@link StepSpec}, with tensors by id and the node it belongs to. */
@@ -93,7 +93,7 @@ export interface CompileOptions {
   readonly target?: string;
   /** Values to differentiate with respect to. Default: all f32 inputs. */
   readonly wrt?: readonly string[];
-  /** ReLU's rule. Default: gradient everywhere. */
+  /** What the backward pass obeys. Default: the gradient everywhere. */
   readonly rule?: RuleSpec;
   /** Values whose arriving signal must be readable after a backward pass, or 'all'. */
   readonly signals?: readonly string[] | 'all';
@@ -114,7 +114,7 @@ function bytesOf(shape: Shape): number {
 
 /**
  * Compiles a graph.
- * @throws GraphError if the graph is malformed, a name does not exist, a rule names what is no ReLU, or the target does not depend on `wrt`.
+ * @throws GraphError if the graph is malformed, a name does not exist, a rule names a layer that has none of the kind, or the target does not depend on `wrt`.
  */
 export function compile(graph: Graph | TypedGraph, options: CompileOptions = {}): Plan {
   return new Compiler('graph' in graph ? graph : typeGraph(graph), options).compile();
@@ -136,18 +136,19 @@ class Compiler {
   readonly #velocities: Record<string, TensorRef> = Object.create(null);
   readonly #training: boolean;
   readonly #traits: DeviceTraits;
+  readonly #rules: (node: string) => LayerRules;
 
   constructor(typed: TypedGraph, options: CompileOptions) {
     this.#typed = typed;
     this.#options = options;
     this.#training = options.training ?? false;
     this.#traits = options.traits ?? NO_TRAITS;
+    this.#rules = layerRules(typed, options.rule);
   }
 
   compile(): Plan {
     const { graph, values } = this.#typed;
     const { target } = this.#options;
-    this.#checkRules();
     const keep = this.#options.keep ?? [...new Set([...graph.outputs, ...(graph.scores !== undefined ? [graph.scores] : [])])];
     for (const name of keep) valueInfo(this.#typed, name);
     if (target !== undefined && valueInfo(this.#typed, target).dtype !== 'f32') {
@@ -201,17 +202,6 @@ class Compiler {
       velocities: this.#velocities,
       traits: this.#traits,
     };
-  }
-
-  #checkRules(): void {
-    for (const name of Object.keys(this.#options.rule?.at ?? {})) {
-      const node = this.#typed.nodes.find((n) => n.name === name);
-      if (node?.op === 'relu') continue;
-      const relus = this.#typed.nodes.filter((n) => n.op === 'relu').map((n) => n.name);
-      throw new GraphError(
-        `rule: expected the name of a ReLU, got "${name}"${node ? `, which is ${node.op}` : ''}. ReLUs here: ${listNames(relus) || 'none'}.`,
-      );
-    }
   }
 
   /** Values that a change of `sources` can reach through differentiable inputs. */
@@ -358,14 +348,13 @@ class Compiler {
     const x = this.#values[input];
     let dx: TensorRef | undefined;
     const create = (): TensorRef => (dx ??= this.#create(`d(${input})@${node.name}`, x.shape, 'f32', 'signal', node.name));
-    const { rule } = this.#options;
     const context: AdjointContext<unknown> = {
       ...this.#context(node, this.#backward),
       dy,
       get dx() {
         return create();
       },
-      rule: ((rule?.at && Object.hasOwn(rule.at, node.name) ? rule.at[node.name] : rule?.default) ?? 'gradient') satisfies Rule,
+      rules: this.#rules(node.name),
       saved: (name) => {
         const ref = this.#saved.get(`${node.name}#${name}`);
         if (ref === undefined) throw new Error(`${node.op} "${node.name}": the forward pass saved no "${name}".`);

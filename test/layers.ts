@@ -7,6 +7,7 @@ import { compile } from '../src/plan.ts';
 import { widen } from '../src/reference/graph.ts';
 import { REFERENCE } from '../src/reference/index.ts';
 import type { Bounded, F64Tensor } from '../src/reference/types.ts';
+import { DEFAULT_RULES } from '../src/rule.ts';
 import type { AnyTensor, Tensor } from '../src/tensor.ts';
 import { compare } from '../src/verify/kernels.ts';
 
@@ -70,7 +71,7 @@ function checkLayers(typed: TypedGraph, values: ReadonlyMap<string, AnyTensor>, 
       if (!gradients.has(name) || !node.definition.differentiable(k)) return;
       // A value with several users gets a sum, whose bound is not that of one node.
       assert.is(typed.nodes.flatMap((n) => n.inputs).filter((used) => used === name).length, 1, `"${name}" has one user`);
-      const want = REFERENCE[node.op].adjoint!({ ...call, y: own, dy, rule: 'gradient' }, k);
+      const want = REFERENCE[node.op].adjoint!({ ...call, y: own, dy, rules: DEFAULT_RULES }, k);
       within(`${node.op} "${node.name}": d(${name})`, gradients.get(name)!.data, want);
     });
   }

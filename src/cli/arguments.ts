@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import type { AdapterOptions } from '../gpu/device.ts';
 import type { Neuron } from '../network.ts';
-import { parseRule, type Rule, type RuleSpec } from '../rule.ts';
 
 /** What every command that opens a device takes. */
 export interface DeviceArguments {
@@ -49,17 +48,6 @@ export function parseNeuron(text: string): Neuron {
     throw new InputError(`--neuron: expected TENSOR:c,y,x or TENSOR:k, got "${text}". "backlight plan MODEL" lists the tensors.`);
   }
   return { tensor: text.slice(0, colon), at: parseIntegers(text.slice(colon + 1), '--neuron') };
-}
-
-/** A default rule and `LAYER=RULE` overrides; the last equals sign separates. */
-export function parseRules(rule: string, at: readonly string[]): RuleSpec {
-  const overrides: Record<string, Rule> = {};
-  for (const text of at) {
-    const equals = text.lastIndexOf('=');
-    if (equals < 1) throw new InputError(`--rule-at: expected LAYER=RULE, got "${text}".`);
-    overrides[text.slice(0, equals)] = parseRule(text.slice(equals + 1));
-  }
-  return at.length > 0 ? { default: parseRule(rule), at: overrides } : { default: parseRule(rule) };
 }
 
 export function parseChoice<T extends string>(text: string, choices: readonly T[], option: string): T {

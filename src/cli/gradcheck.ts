@@ -5,21 +5,19 @@ import type { Gpu } from '../gpu/device.ts';
 import { argmax, Network, requireScores } from '../network.ts';
 import type { LoadedGraph } from '../models/model.ts';
 import { typeGraph, valueInfo } from '../graph.ts';
-import { RULES } from '../rule.ts';
 import { size, type Tensor } from '../tensor.ts';
 import { gradcheck, type GradcheckReport } from '../verify/gradcheck.ts';
 import type { Comparison } from '../verify/kernels.ts';
 import { fill, normal } from '../verify/random.ts';
-import { collect, parseInteger, parseRules, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP, openModel } from './model.ts';
+import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { adapterReport, CheckFailed, declaredShape, formatTable, loadQuestion, printJson, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
   readonly input?: string;
   readonly target?: string;
-  readonly rule: string;
-  readonly ruleAt: readonly string[];
   readonly seed: string;
   readonly json?: boolean;
 }
@@ -30,16 +28,14 @@ export function gradcheckCommand(): Command {
     .argument('<model>', MODEL_HELP)
     .option('--input <file>', 'input: .npy or an image (default: seeded standard normal numbers)')
     .option('--target <class>', 'class of the score to differentiate (default: the best one)')
-    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
-    .option('--rule-at <layer=rule>', 'another rule for one ReLU; may be repeated', collect, [])
     .option('--seed <n>', 'seed of the random input', '1')
     .option('--json', 'print the report as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
   return withExample(command, 'backlight gradcheck squeezenet1.1.onnx --rule guided');
 }
 
 async function run(modelPath: string, args: Arguments): Promise<void> {
-  const rule = parseRules(args.rule, args.ruleAt);
+  const { spec: rule } = await chosenRules(args);
   const wanted = args.target === undefined || args.target === 'top1' ? null : parseInteger(args.target, '--target');
   const { input, graph, parameters } =
     args.input === undefined

@@ -3,31 +3,20 @@ import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { writeNpy, writeSafetensors } from '../formats/index.ts';
 import { Network, SCORE_KINDS, type GradientOptions } from '../network.ts';
-import { RULES } from '../rule.ts';
 import { formatShape, norm } from '../tensor.ts';
-import {
-  collect,
-  parseChoice,
-  parseIntegers,
-  parseNeuron,
-  parseRules,
-  parseTarget,
-  withDeviceOptions,
-  type DeviceArguments,
-} from './arguments.ts';
+import { parseChoice, parseIntegers, parseNeuron, parseTarget, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
+import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample, type Question } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
   readonly model: string;
   readonly input: string;
   readonly output: string;
   readonly target?: string;
   readonly neuron?: string;
-  readonly rule: string;
-  readonly ruleAt: readonly string[];
   readonly score: string;
   readonly wrt: string;
   readonly labels?: string;
@@ -37,7 +26,7 @@ interface Arguments extends DeviceArguments, PictureArguments {
 export function gradientCommand(): Command {
   const command = new Command('gradient')
     .description(
-      'The gradient of a class score or of any neuron with respect to the input, under a chosen ReLU rule; or of the loss with respect to the parameters.',
+      'The gradient of a class score or of any neuron with respect to the input, under chosen rules; or of the loss with respect to the parameters.',
     )
     .requiredOption('--model <file>', MODEL_HELP)
     .requiredOption('--input <file>', "input: .npy of the network's input shape, or an image")
@@ -45,12 +34,10 @@ export function gradientCommand(): Command {
     .option('--target <class>', 'a class, one for each item separated by commas, or top1 (default: top1)')
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
     .option('--score <kind>', 'scores (unnormalised), posterior, or logodds (of the class against all others)', 'scores')
-    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
-    .option('--rule-at <layer=rule>', 'another rule for one ReLU; may be repeated', collect, [])
     .option('--wrt <what>', 'input or parameters', 'input')
     .option('--labels <classes>', 'with --wrt parameters: the true class of each item, separated by commas')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(gradient);
+  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(gradient);
   return withExample(
     command,
     'backlight gradient --model googlenet.onnx --input x.npy --target 472 --rule deconvnet --output g.npy',
@@ -77,13 +64,14 @@ async function gradient(args: Arguments): Promise<void> {
       throw new InputError('--neuron: expected either --target or --neuron, got both.');
     if (args.neuron !== undefined && args.score !== 'scores')
       throw new InputError(`--score: expected a class as target with it, got --neuron. Leave out one of them.`);
+    const rules = await chosenRules(args);
     const options: GradientOptions = {
       ...(args.neuron === undefined ? { target: parseTarget(args.target ?? 'top1') } : { neuron: parseNeuron(args.neuron) }),
       score: parseChoice(args.score, SCORE_KINDS, '--score'),
-      rule: parseRules(args.rule, args.ruleAt),
+      rule: rules.spec,
     };
     const question = await loadQuestion(args.model, args.input, args);
-    await inputGradient(args, question, options, started);
+    await inputGradient(args, question, options, rules.words, started);
   }
 }
 
@@ -91,6 +79,7 @@ async function inputGradient(
   args: Arguments,
   { graph, parameters, input }: Question,
   options: GradientOptions,
+  ruleWords: string,
   started: number,
 ): Promise<void> {
   await withDevice(args, async (gpu) => {
@@ -121,7 +110,7 @@ async function inputGradient(
           ? `${options.neuron.tensor}:${options.neuron.at.join(',')}`
           : `class ${[...new Set(result.targets)].join(', ')}`;
         console.log(
-          `${args.rule} of ${what} (${result.values.map((v) => v.toFixed(4)).join(', ')}), ${formatShape(result.gradient.shape)}, norm ${length.toPrecision(6)}, written to ${args.output}`,
+          `${ruleWords} of ${what} (${result.values.map((v) => v.toFixed(4)).join(', ')}), ${formatShape(result.gradient.shape)}, norm ${length.toPrecision(6)}, written to ${args.output}`,
         );
       }
     } finally {

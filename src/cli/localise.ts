@@ -10,27 +10,25 @@ import { describePreprocess, type Preprocess } from '../image/preprocess.ts';
 import { sheet, type Cell, type Row } from '../image/sheet.ts';
 import { classTitle, className } from '../models/labels.ts';
 import { Network } from '../network.ts';
-import { RULES } from '../rule.ts';
 import { DEFAULT_PRESET, GRAPHCUT_PRESETS, parsePreset, PRESET_NAMES } from '../segment/presets.ts';
 import { VERSION } from '../version.ts';
 import { cutoutRows, framed, maskRows } from '../visualise/cutout.ts';
 import { atMost, localise, type Localisation } from '../visualise/localise.ts';
-import { collect, parseChoice, parseInteger, parseRules, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
+import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { loadPhoto } from './photo.ts';
 import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
   readonly model: string;
   readonly class?: string;
   readonly top?: string;
   readonly labels?: string;
   readonly preset: string;
-  readonly rule: string;
-  readonly ruleAt: readonly string[];
   readonly views: string;
   readonly seed: string;
   readonly mask?: string;
@@ -54,15 +52,13 @@ export function localiseCommand(): Command {
     .option('--top <n>', 'in place of --class: 1, or 5 for the best five')
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--preset <name>', `recipe of the cut: ${PRESET_NAMES.join(', ')}`, DEFAULT_PRESET)
-    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
-    .option('--rule-at <layer=rule>', 'another rule for one ReLU; may be repeated', collect, [])
     .option('--views <n>', '1, or 10: four corners and centre of a larger resize, each also mirrored, averaged', '1')
     .option('--seed <n>', 'of the random start that some presets have', '0')
     .option('--mask <mask.png>', "the object in white on black, at the photo's size; of several classes one file each, mask.CLASS.png")
     .option('--cutout <cutout.png>', 'the object with transparency around it, cropped to its extent; of several classes one file each')
     .option('--overlay <overlay.png>', 'the object, its contour and its box in the dimmed photo; of several classes a labelled sheet')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
   return withExample(
     command,
     'backlight localise swan.jpg --model googlenet.onnx --preprocess caffe --cutout swan.png',
@@ -75,9 +71,10 @@ async function run(photo: string, args: Arguments): Promise<void> {
   const started = performance.now();
   if (args.top !== undefined && args.class !== undefined) throw new InputError('--top: expected either --class or --top, got both.');
   const wanted = args.top === undefined ? (args.class ?? 'top1') : `top${parseChoice(args.top, ['1', '5'] as const, '--top')}`;
+  const rules = await chosenRules(args);
   const options = {
     preset: parsePreset(args.preset),
-    rule: parseRules(args.rule, args.ruleAt),
+    rule: rules.spec,
     views: Number(parseChoice(args.views, ['1', '10'] as const, '--views')) as 1 | 10,
     seed: parseInteger(args.seed, '--seed'),
   };
@@ -100,13 +97,14 @@ async function run(photo: string, args: Arguments): Promise<void> {
         warnNonFinite(`the map of ${name}`, saliency.frame);
         if (reason !== null) console.error(`warning: nothing was found for ${name}: ${reason}.`);
       }
-      const files = outputFiles(named, picture, args, (one) => metadata(photo, args, spec, one));
+      const files = outputFiles(named, picture, args, (one) => metadata(photo, args, rules.words, spec, one));
       // The names of several classes' files are known only now.
       await checkOutputs(
         files.map(({ option, file }) => ({ option, file, extensions: ['.png'] })),
         inputs,
       );
-      const drawn = args.overlay === undefined ? [] : [[args.overlay, await overlayFile(photo, args, named, picture, spec)] as const];
+      const drawn =
+        args.overlay === undefined ? [] : [[args.overlay, await overlayFile(photo, args, rules.words, named, picture, spec)] as const];
       await writeTogether([...files.map(({ file, content }) => [file, content] as const), ...drawn]);
       const report = {
         model: args.model,
@@ -158,11 +156,12 @@ function outputFiles(
 async function overlayFile(
   photo: string,
   args: Arguments,
+  rule: string,
   found: readonly Named[],
   picture: Picture,
   spec: Preprocess,
 ): Promise<Uint8Array> {
-  if (found.length === 1) return encodePng(framed(found[0], picture, OVERLAY_PIXELS), metadata(photo, args, spec, found[0]));
+  if (found.length === 1) return encodePng(framed(found[0], picture, OVERLAY_PIXELS), metadata(photo, args, rule, spec, found[0]));
   const cells: Cell[] = [
     { picture: atMost(picture, CELL_PIXELS), caption: `${path.basename(photo)}\n${picture.width} x ${picture.height} pixels` },
     ...found.map((one): Cell => ({ picture: framed(one, picture, CELL_PIXELS), caption: captionOf(one) })),
@@ -170,7 +169,6 @@ async function overlayFile(
   const across = cells.length <= 4 ? cells.length : Math.ceil(cells.length / Math.ceil(cells.length / 4));
   const rows: Row[] = [];
   for (let i = 0; i < cells.length; i += across) rows.push({ cells: cells.slice(i, i + across) });
-  const rule = [args.rule, ...args.ruleAt].join(', ');
   const drawn = await sheet(rows, {
     title: `Objects in ${path.basename(photo)}`,
     footer: `${path.basename(args.model)}, rule ${rule}, ${args.views === '1' ? 'one view' : 'ten views averaged'}; GraphCut preset ${args.preset}.`,
@@ -178,7 +176,7 @@ async function overlayFile(
   });
   return encodePng(drawn, {
     Title: `Objects in ${path.basename(photo)}`,
-    Objects: found.map((one) => JSON.stringify(metadata(photo, args, spec, one))).join('\n'),
+    Objects: found.map((one) => JSON.stringify(metadata(photo, args, rule, spec, one))).join('\n'),
   });
 }
 
@@ -190,6 +188,7 @@ function captionOf({ name, score, posterior, reason }: Named): string {
 function metadata(
   photo: string,
   args: Arguments,
+  rule: string,
   spec: Preprocess,
   { name, score, posterior, box, reason, cut }: Named,
 ): Record<string, string> {
@@ -201,7 +200,7 @@ function metadata(
     Target: name,
     Score: String(score),
     Posterior: String(posterior),
-    Rule: [args.rule, ...args.ruleAt].join(', '),
+    Rule: rule,
     Views: args.views,
     Preset: args.preset,
     Map: GRAPHCUT_PRESETS[parsePreset(args.preset)].map,

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.ts')).trainCommand(),
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),
   models: async () => (await import('./models.ts')).modelsCommand(),
+  rules: async () => (await import('./rules.ts')).rulesCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -7,28 +7,27 @@ import type { Picture } from '../image/picture.ts';
 import { describePreprocess, type Preprocess } from '../image/preprocess.ts';
 import { className, shortClassName } from '../models/labels.ts';
 import { Network, SCORE_KINDS, type Neuron, type ScoreKind } from '../network.ts';
-import { RULES } from '../rule.ts';
 import { VERSION } from '../version.ts';
 import type { MapSheetOptions } from '../visualise/draw.ts';
 import { REDUCTION_FORMULAS, REDUCTIONS, type Reduce } from '../visualise/reduce.ts';
 import { saliencyFrames, type SaliencyFrame, type SaliencyOptions } from '../visualise/saliency.ts';
-import { collect, parseChoice, parseNeuron, parseRules, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { parseChoice, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { pictureFile, rankFile, rawFile, type Shown } from './maps.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
+import type { RuleSpec } from '../rule.ts';
+import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { loadPhoto } from './photo.ts';
 import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
   readonly model: string;
   readonly class?: string;
   readonly labels?: string;
   readonly neuron?: string;
   readonly score: string;
-  readonly rule: string;
-  readonly ruleAt: readonly string[];
   readonly views: string;
   readonly reduce: string;
   readonly channelsEach?: boolean;
@@ -52,8 +51,6 @@ export function saliencyCommand(): Command {
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of classes; TENSOR:k for a vector')
     .option('--score <kind>', 'scores (unnormalised), posterior, or logodds (of the class against all others)', 'scores')
-    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}`, 'gradient')
-    .option('--rule-at <layer=rule>', 'another rule for one ReLU; may be repeated', collect, [])
     .option('--views <n>', '1, or 10: four corners and centre of a larger resize, each also mirrored, averaged', '1')
     .option('--reduce <how>', `over channels: ${REDUCTIONS.map((name) => `${name} (${REDUCTION_FORMULAS[name]})`).join(', ')}`, 'max')
     .option('--channels-each', 'one map for each channel of the input instead of one for all')
@@ -64,7 +61,7 @@ export function saliencyCommand(): Command {
     .option('--colours <map>', `${COLOURS.join(', ')} (default: inferno; rdbu for signed maps)`)
     .option('--clip <percentile>', 'colours end at this percentile of the magnitudes that are not zero', String(DEFAULT_CLIP))
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
   return withExample(
     command,
     'backlight saliency cat_dog.png --model googlenet.onnx --preprocess caffe --labels synset_words.txt --class "bull mastiff" -o map.png',
@@ -76,7 +73,8 @@ export function saliencyCommand(): Command {
 async function run(photo: string, args: Arguments): Promise<void> {
   const started = performance.now();
   const palette = parsePalette(args);
-  const options = parseOptions(args);
+  const rules = await chosenRules(args);
+  const options = parseOptions(args, rules.spec);
   await checkOutputs(
     [
       { option: '--output', file: args.output, extensions: ['.png'] },
@@ -106,10 +104,10 @@ async function run(photo: string, args: Arguments): Promise<void> {
           ...frame,
           ...colours,
           caption: captionOf(frame, nameOf(frame, labels, spec, shortClassName)),
-          text: metadata(photo, args, spec, frame, name, colours),
+          text: metadata(photo, args, rules.words, spec, frame, name, colours),
         };
       });
-      await writeTogether(await files(photo, args, picture, maps));
+      await writeTogether(await files(photo, args, rules.words, picture, maps));
       const report = {
         model: args.model,
         photo: { file: photo, width: picture.width, height: picture.height },
@@ -151,7 +149,10 @@ function parsePalette(args: Arguments): { readonly colours: Colours; readonly cl
   return { colours, clip };
 }
 
-function parseOptions(args: Arguments): SaliencyOptions & Required<Pick<SaliencyOptions, 'reduce' | 'views' | 'rule' | 'score'>> {
+function parseOptions(
+  args: Arguments,
+  rule: RuleSpec,
+): SaliencyOptions & Required<Pick<SaliencyOptions, 'reduce' | 'views' | 'rule' | 'score'>> {
   if (args.neuron !== undefined && args.class !== undefined)
     throw new InputError('--neuron: expected either --class or --neuron, got both.');
   if (args.neuron !== undefined && args.score !== 'scores')
@@ -159,7 +160,7 @@ function parseOptions(args: Arguments): SaliencyOptions & Required<Pick<Saliency
   return {
     ...(args.neuron === undefined ? {} : { neuron: parseNeuron(args.neuron) }),
     score: parseChoice(args.score, SCORE_KINDS, '--score'),
-    rule: parseRules(args.rule, args.ruleAt),
+    rule,
     views: Number(parseChoice(args.views, ['1', '10'] as const, '--views')) as 1 | 10,
     reduce: parseChoice(args.reduce, REDUCTIONS, '--reduce'),
     perChannel: args.channelsEach ?? false,
@@ -192,6 +193,7 @@ const formatShare = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3
 function metadata(
   photo: string,
   args: Arguments,
+  rule: string,
   spec: Preprocess,
   frame: SaliencyFrame,
   name: string,
@@ -216,7 +218,7 @@ function metadata(
           Posterior: String(frame.posterior),
           Differentiated: { scores: 'score', posterior: 'posterior', logodds: 'log odds' }[args.score as ScoreKind],
         }),
-    Rule: [args.rule, ...args.ruleAt].join(', '),
+    Rule: rule,
     Views: args.views,
     Reduction: formula,
     Preprocess: JSON.stringify(describePreprocess(spec)),
@@ -226,12 +228,18 @@ function metadata(
   };
 }
 
-async function files(photo: string, args: Arguments, picture: Picture, maps: readonly Shown[]): Promise<(readonly [string, Content])[]> {
+async function files(
+  photo: string,
+  args: Arguments,
+  rule: string,
+  picture: Picture,
+  maps: readonly Shown[],
+): Promise<(readonly [string, Content])[]> {
   const sheet: Omit<MapSheetOptions, 'kind'> = {
     title: `Saliency of ${path.basename(photo)}`,
     photoCaption: `${path.basename(photo)}\n${picture.width} x ${picture.height} pixels`,
     footer:
-      `${path.basename(args.model)}, rule ${[args.rule, ...args.ruleAt].join(', ')}, ` +
+      `${path.basename(args.model)}, rule ${rule}, ` +
       `${args.views === '1' ? 'one view' : 'ten views averaged'}; ` +
       `${maps[0].text.Reduction}; colours end at percentile ${args.clip} of each map.`,
     ...(args.channelsEach ? { perRow: new Set(maps.map((map) => map.channel)).size } : {}),

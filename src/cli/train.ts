@@ -193,7 +193,20 @@ async function train(args: Arguments): Promise<void> {
       checkSameRun(settings, before, files.checkpoint);
     }
     await withDevice(args, (gpu) =>
-      trainOn(gpu, { json: args.json ?? false, graph, recipe, settings, images, validation, data, chosen, files, every, checkpoint, borrowed: initial?.borrowed }),
+      trainOn(gpu, {
+        json: args.json ?? false,
+        graph,
+        recipe,
+        settings,
+        images,
+        validation,
+        data,
+        chosen,
+        files,
+        every,
+        checkpoint,
+        borrowed: initial?.borrowed,
+      }),
     );
   } finally {
     data.close();
@@ -201,7 +214,10 @@ async function train(args: Arguments): Promise<void> {
 }
 
 /** Layers that another network lends, and where they come from: with its own training, where its card tells it. */
-async function readInitial(model: string, graph: Graph): Promise<{ borrowed: Map<string, Tensor>; origin: Readonly<Record<string, unknown>> }> {
+async function readInitial(
+  model: string,
+  graph: Graph,
+): Promise<{ borrowed: Map<string, Tensor>; origin: Readonly<Record<string, unknown>> }> {
   const opened = await openModel(model);
   const borrowed = borrowedParameters(graph, opened.at().parameters);
   const all = weightedLayers(graph);

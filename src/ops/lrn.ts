@@ -52,7 +52,18 @@ export const lrn: Op<LrnAttrs> = {
     step({ shader: 'lrn', entry: 'forward', geometry: geometry(y.shape, attrs), bind: { x: x!, scale, y }, invocations: size(y.shape) });
   },
   differentiable: () => true,
-  adjoint({ attrs, x: [x], dy: [dy], dx, saved, scratch, step }) {
+  rules: ['lrn'],
+  adjoint(c) {
+    if (c.rules.lrn === 'identity') return c.dy[0]!;
+    const {
+      attrs,
+      x: [x],
+      dy: [dy],
+      dx,
+      saved,
+      scratch,
+      step,
+    } = c;
     const shared = { shader: 'lrn', geometry: geometry(dx.shape, attrs), invocations: size(dx.shape) };
     const come = { input: x!, savedScale: saved('scale'), dy: dy! };
     const shares = scratch('shares', dx.shape);

@@ -3,7 +3,7 @@ import source from '../../shaders/maxpool2d.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op, StorageType, TensorRef } from './op.ts';
-import { poolGeometry, readWindow, requireRank, windowExtent, type PoolAttrs } from './window.ts';
+import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, type PoolAttrs } from './window.ts';
 
 export interface MaxPool2dAttrs extends PoolAttrs {
   readonly ceilMode: boolean;
@@ -66,13 +66,35 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
     if (y[1]) step({ ...shared, entry: 'findIndices', bind: { x: x!, indices: y[1] }, invocations: count });
   },
   differentiable: () => true,
-  adjoint({ attrs, y, dy: [dy], dx, saved, step }) {
+  rules: ['maxpool'],
+  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, step }) {
+    const shared = { shader: 'maxpool2d', geometry: geometry(dx.shape, y[0].shape, attrs) };
+    const count = size(y[0].shape);
+    const bits = switchBits(attrs.kernel);
+    const choice = SWITCH_CHOICES[rules.maxpool];
+    if (rules.maxpool === 'all-ties' || rules.maxpool === 'average-ties') {
+      const ties = { x: x!, maxima: y[0] };
+      const shares = rules.maxpool === 'all-ties' ? dy! : scratch('shares', y[0].shape);
+      if (shares !== dy) step({ ...shared, entry: 'shareTies', bind: { ...ties, signal: dy!, share: shares }, invocations: count });
+      step({ ...shared, entry: 'backwardTies', bind: { ...ties, shares, tied: dx }, invocations: size(dx.shape) });
+      return;
+    }
+    const words = Math.ceil((count * bits) / 32);
+    const switches = choice === undefined ? saved('switches') : scratch('chosen', [words], 'u32');
+    if (choice !== undefined) {
+      step({
+        ...shared,
+        entry: 'chooseSwitches',
+        constants: { switchBits: bits, choice },
+        bind: { x: x!, switches },
+        invocations: words,
+      });
+    }
     step({
-      shader: 'maxpool2d',
+      ...shared,
       entry: 'backward',
-      constants: { switchBits: switchBits(attrs.kernel) },
-      geometry: geometry(dx.shape, y[0].shape, attrs),
-      bind: { dy: dy!, savedSwitches: saved('switches'), dx },
+      constants: { switchBits: bits },
+      bind: { dy: dy!, savedSwitches: switches, dx },
       invocations: (size(dx.shape) / dx.shape[3]) * Math.ceil(dx.shape[3] / 4),
     });
   },

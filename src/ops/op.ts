@@ -2,7 +2,7 @@
  * What an op is: attributes, shape rule, forward steps, adjoint steps. Everything here is plain data in and plain data out; no device is involved.
  */
 import { GraphError } from '../errors.ts';
-import type { Rule } from '../rule.ts';
+import type { LayerRules, RuleAxis } from '../rule.ts';
 import type { DType, Shape } from '../tensor.ts';
 
 /** JSON attributes of a node, before an op has checked them. */
@@ -86,8 +86,8 @@ export interface AdjointContext<A> extends EmitContext<A> {
   readonly dy: readonly (TensorRef | null)[];
   /** The signal to write, of the shape of input `k`: every element of it. Made when first asked for. */
   readonly dx: TensorRef;
-  /** The rule of this node, if it is a ReLU. */
-  readonly rule: Rule;
+  /** What this node obeys; an op reads the axes that it has. */
+  readonly rules: LayerRules;
   saved(name: string): TensorRef;
 }
 
@@ -96,7 +96,7 @@ export type Fail = (message: string) => never;
 
 /**
  * One op. `adjoint(c, k)` writes the signal that reaches input `k`: for a linear op its transpose applied to dy, in general
- * dy times the Jacobian with respect to input k, with ReLU's sign indicator replaced by the rule.
+ * dy times the Jacobian with respect to input k, departing from it as the rules say.
  */
 export interface Op<A> {
   readonly name: string;
@@ -114,6 +114,8 @@ export interface Op<A> {
   /** Multiply-accumulates of the forward pass; absent for ops that have none worth counting. */
   macs?(x: readonly (Shape | null)[], y: Shape, attrs: A): number;
   forward(c: ForwardContext<A>): void;
+  /** The axes of the rule cube that the adjoint obeys; absent for none. */
+  readonly rules?: readonly RuleAxis[];
   /** Which inputs have an adjoint. */
   differentiable(k: number): boolean;
   /** Writes `c.dx`, or returns a tensor that already holds the same elements in the same order (an aliased or passed-through dy). */

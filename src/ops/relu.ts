@@ -1,6 +1,6 @@
 /** ReLU: y = max(x, 0). Its backward is where the rule lives. */
 import source from '../../shaders/relu.wgsl' with { type: 'text' };
-import { RULES } from '../rule.ts';
+import { consultsInput, RULES } from '../rule.ts';
 import { size } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op } from './op.ts';
@@ -20,14 +20,17 @@ export const relu: Op<object> = {
     step({ shader: 'relu', entry: 'forward', geometry: { count }, bind: { x: x!, y }, invocations: count });
   },
   differentiable: () => true,
-  adjoint({ y: [y], dy: [dy], dx, rule, step }) {
+  rules: ['relu', 'zero'],
+  adjoint({ x: [x], y: [y], dy: [dy], dx, rules, step }) {
     const count = size(dx.shape);
+    // y > 0 exactly where x > 0, and y is what other layers keep anyway; but y = 0 does not tell x = 0 from x < 0.
+    const open = rules.zero === 'open' && consultsInput(rules);
     step({
       shader: 'relu',
       entry: 'backward',
-      constants: { rule: RULES.indexOf(rule) },
+      constants: { rule: RULES.indexOf(rules.relu), ...(open ? { zero: 1 } : {}) },
       geometry: { count },
-      bind: { output: y, dy: dy!, dx },
+      bind: { gate: open ? x! : y, dy: dy!, dx },
       invocations: count,
     });
   },

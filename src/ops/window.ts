@@ -2,6 +2,7 @@
  * Sliding-window geometry shared by convolution and pooling.
  */
 import type { AttrReader } from './attrs.ts';
+import type { LayerRules } from '../rule.ts';
 import type { Shape } from '../tensor.ts';
 import type { Fail } from './op.ts';
 
@@ -83,3 +84,6 @@ export function poolGeometry(x: Shape, y: Shape, pool: PoolAttrs): Record<string
     ...windowGeometry(pool),
   };
 }
+
+/** The max-pool shaders' `choice` for the rules that look for switches on the way down. */
+export const SWITCH_CHOICES: Readonly<Partial<Record<LayerRules['maxpool'], number>>> = { first: 0, last: 1, centre: 2 };

@@ -24,7 +24,8 @@ export const relu: ReferenceOp<object> = {
     const x = input(call, 0);
     const dy = call.dy[0]!.data;
     const data = new Float64Array(dy.length);
-    for (let i = 0; i < data.length; i++) data[i] = rulePasses(call.rule, x.data[i], dy[i]) ? dy[i] : 0;
+    const { relu: rule, zero } = call.rules;
+    for (let i = 0; i < data.length; i++) data[i] = rulePasses(rule, x.data[i], dy[i], zero) ? dy[i] : 0;
     return passed(x.shape, data, call.bounds);
   },
 };

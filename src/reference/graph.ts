@@ -2,7 +2,7 @@
  * Whole networks in f64: forward, and the reverse sweep that brings a seed at any value down to any others.
  */
 import { GraphError, InputError } from '../errors.ts';
-import type { TypedGraph, TypedNode } from '../graph.ts';
+import { layerRules, type TypedGraph, type TypedNode } from '../graph.ts';
 import { salt } from '../ops/dropout.ts';
 import type { RuleSpec } from '../rule.ts';
 import { formatShape, sameShape } from '../tensor.ts';
@@ -90,14 +90,6 @@ function dependents(typed: TypedGraph, wrt: readonly string[]): Set<string> {
   return found;
 }
 
-function checkRule(typed: TypedGraph, rule: RuleSpec): void {
-  for (const name of Object.keys(rule.at ?? {})) {
-    if (!typed.nodes.some((node) => node.name === name && node.op === 'relu')) {
-      throw new InputError(`rule: expected the name of a ReLU node, got "${name}".`);
-    }
-  }
-}
-
 /**
  * The reverse sweep: what reaches each of `wrt` from `seed` at `target`, contributions added up; zeros where nothing does.
  * @param values a forward run's values ({@link runReference})
@@ -112,7 +104,7 @@ export function backReference(typed: TypedGraph, values: Values, options: BackOp
   if (!sameShape(seed.shape, shape)) {
     throw new InputError(`back: expected a seed of "${target}"'s shape ${formatShape(shape)}, got ${formatShape(seed.shape)}.`);
   }
-  checkRule(typed, rule);
+  const rules = layerRules(typed, rule);
 
   const needed = dependents(typed, wrt);
   const wanted = new Set(wrt);
@@ -125,9 +117,9 @@ export function backReference(typed: TypedGraph, values: Values, options: BackOp
       ...call(node, values, options),
       y: node.outputs.map((name) => (name === '' ? ABSENT : lookUp(values, name, node))),
       dy,
-      rule: rule.at?.[node.name] ?? rule.default,
+      rules: rules(node.name),
     };
-    if (branch && decides(node)) adjointCall.x = [decidingInput(typed, node, branch, values)];
+    if (branch && decides(node)) adjointCall.x = [decidingInput(typed, node, branch, values, adjointCall.rules)];
     node.inputs.forEach((name, k) => {
       if (!needed.has(name) || typed.values.get(name)?.dtype === 'i32') return;
       const { adjoint } = reference(node);

@@ -4,7 +4,7 @@
 import type { BatchNormAttrs } from '../ops/batchnorm.ts';
 import type { LrnAttrs } from '../ops/lrn.ts';
 import { bounded, input } from './arrays.ts';
-import { DIVISION, firstOrder, gamma, magnitudes, powError, SQRT, sumBound, sumBounds, TINY, U } from './bounds.ts';
+import { DIVISION, firstOrder, gamma, magnitudes, passBound, powError, SQRT, sumBound, sumBounds, TINY, U } from './bounds.ts';
 import type { Bounded, F64Tensor, ReferenceOp } from './types.ts';
 
 /** `to[c] += sum of from[c'] over c' in [c - below, c + above]`, channel planes of `extent` elements. */
@@ -80,10 +80,11 @@ export const lrn: ReferenceOp<LrnAttrs> = {
     return [bounded(x.shape, data, bound)];
   },
 
-  /** dx = dy s^-beta - 2 alpha beta / size * x * sum over c' whose window holds c of dy x s^(-beta-1). */
+  /** dx = dy s^-beta - 2 alpha beta / size * x * sum over c' whose window holds c of dy x s^(-beta-1); under the identity rule dx = dy. */
   adjoint(call): Bounded {
     const x = input(call, 0);
     const dy = call.dy[0]!.data;
+    if (call.rules.lrn === 'identity') return bounded(x.shape, dy, call.bounds ? dy.map(passBound) : undefined);
     const { size, alpha, beta } = call.attrs;
     const g = lrnScale(x, call.attrs);
     const { scale, power } = g;

@@ -4,8 +4,10 @@
  * never counts).
  */
 import type { AvgPool2dAttrs } from '../ops/avgpool2d.ts';
+import { middleOf } from '../ops/globalpool.ts';
 import type { MaxPool2dAttrs } from '../ops/maxpool2d.ts';
 import { windowExtent } from '../ops/window.ts';
+import type { LayerRules } from '../rule.ts';
 import type { Shape } from '../tensor.ts';
 import { bounded, input } from './arrays.ts';
 import { DIVISION, magnitudes, passBound, sumBound, sumBounds, U } from './bounds.ts';
@@ -39,8 +41,17 @@ function overlap(kernel: number, stride: number, dilation: number): number {
   return most;
 }
 
-/** The winner of every window as a flat row-major index into x; -1 where a window has no cell inside. */
-export function maxPoolWinners(x: F64Tensor, attrs: MaxPool2dAttrs): Int32Array {
+/** Which cell of a window counts as its winner. */
+export type Choice = 'first' | 'last' | 'centre';
+
+/** Whether two values tie: NaN with NaN too. */
+const equal = (a: number, b: number): boolean => a === b || (a !== a && b !== b);
+
+/**
+ * The winner of every window as a flat row-major index into x: the first or last maximum, or the middle of the window's cells inside (of two, the
+ * upper and left one); -1 where a window has no cell inside.
+ */
+export function maxPoolWinners(x: F64Tensor, attrs: MaxPool2dAttrs, choice: Choice = 'first'): Int32Array {
   const [N, C, H, W] = x.shape;
   const [, , OH, OW] = outputShape(x.shape, attrs);
   const [dh, dw] = attrs.dilation;
@@ -54,13 +65,18 @@ export function maxPoolWinners(x: F64Tensor, attrs: MaxPool2dAttrs): Int32Array 
       for (let ow = 0; ow < OW; ow++) {
         const left = ow * attrs.stride[1] - attrs.pad[1];
         const [w0, w1] = inside(left, attrs.kernel[1], dw, W);
+        if (choice === 'centre') {
+          const [kh, kw] = [Math.floor((h0 + h1 - 1) / 2), Math.floor((w0 + w1 - 1) / 2)];
+          winners[o++] = h0 < h1 && w0 < w1 ? (plane * H + top + kh * dh) * W + left + kw * dw : -1;
+          continue;
+        }
         let winner = -1;
         let best = -Infinity;
         for (let kh = h0; kh < h1; kh++) {
           const row = (plane * H + top + kh * dh) * W + left;
           for (let kw = w0; kw < w1; kw++) {
             const v = data[row + kw * dw];
-            if (winner < 0 || v > best || (v !== v && best === best)) {
+            if (winner < 0 || v > best || (v !== v && best === best) || (choice === 'last' && equal(v, best))) {
               winner = row + kw * dw;
               best = v;
             }
@@ -74,15 +90,16 @@ export function maxPoolWinners(x: F64Tensor, attrs: MaxPool2dAttrs): Int32Array 
 }
 
 /** The winner of every plane, as {@link maxPoolWinners} gives them. */
-export function globalMaxWinners(x: F64Tensor): Int32Array {
+export function globalMaxWinners(x: F64Tensor, choice: Choice = 'first'): Int32Array {
   const winners = new Int32Array(x.shape[0] * x.shape[1]);
   const plane = x.data.length / winners.length;
+  if (choice === 'centre') return winners.map((_, p) => p * plane + middleOf(x.shape.slice(2)));
   for (let p = 0; p < winners.length; p++) {
     let winner = p * plane;
     for (let i = winner + 1; i < (p + 1) * plane; i++) {
       const v = x.data[i];
       const best = x.data[winner];
-      if (v > best || (v !== v && best === best)) winner = i;
+      if (v > best || (v !== v && best === best) || (choice === 'last' && equal(v, best))) winner = i;
     }
     winners[p] = winner;
   }
@@ -112,6 +129,83 @@ function scatterWinners(shape: Shape, length: number, winners: Int32Array, dy: F
   return bounded(shape, data, bound);
 }
 
+/**
+ * The cells of every window that equal its maximum, as flat indices into x, window after window: those of window o are
+ * cells[from[o]] to cells[from[o + 1] - 1].
+ */
+export interface Ties {
+  readonly cells: Int32Array;
+  readonly from: Int32Array;
+}
+
+/** The ties of a max-pool's windows. */
+export function maxPoolTies(x: F64Tensor, attrs: MaxPool2dAttrs): Ties {
+  const winners = maxPoolWinners(x, attrs);
+  const [, , H, W] = x.shape;
+  const [, , OH, OW] = outputShape(x.shape, attrs);
+  const [dh, dw] = attrs.dilation;
+  const cells: number[] = [];
+  const from = new Int32Array(winners.length + 1);
+  for (let o = 0; o < winners.length; o++) {
+    const plane = Math.floor(o / (OH * OW));
+    const top = (Math.floor(o / OW) % OH) * attrs.stride[0] - attrs.pad[0];
+    const left = (o % OW) * attrs.stride[1] - attrs.pad[1];
+    const [h0, h1] = inside(top, attrs.kernel[0], dh, H);
+    const [w0, w1] = inside(left, attrs.kernel[1], dw, W);
+    for (let kh = h0; kh < h1; kh++) {
+      for (let kw = w0; kw < w1; kw++) {
+        const i = (plane * H + top + kh * dh) * W + left + kw * dw;
+        if (equal(x.data[i], x.data[winners[o]])) cells.push(i);
+      }
+    }
+    from[o + 1] = cells.length;
+  }
+  return { cells: Int32Array.from(cells), from };
+}
+
+/** The ties of every plane. */
+export function globalMaxTies(x: F64Tensor): Ties {
+  const winners = globalMaxWinners(x);
+  const plane = x.data.length / winners.length;
+  const cells: number[] = [];
+  const from = new Int32Array(winners.length + 1);
+  for (let p = 0; p < winners.length; p++) {
+    for (let i = p * plane; i < (p + 1) * plane; i++) if (equal(x.data[i], x.data[winners[p]])) cells.push(i);
+    from[p + 1] = cells.length;
+  }
+  return { cells: Int32Array.from(cells), from };
+}
+
+/**
+ * dx = sum over the windows in which an element ties of dy, undivided or in equal shares. Bound: gamma of the sum, and of the division where
+ * there was more than one to share with.
+ */
+function scatterTies(shape: Shape, length: number, { cells, from }: Ties, dy: Float64Array, averaged: boolean, bounds: boolean): Bounded {
+  const data = new Float64Array(length);
+  const sums = new Float64Array(length);
+  const terms = new Int32Array(length);
+  for (let o = 0; o < dy.length; o++) {
+    const share = averaged ? dy[o] / (from[o + 1] - from[o]) : dy[o];
+    for (let t = from[o]; t < from[o + 1]; t++) {
+      data[cells[t]] += share;
+      sums[cells[t]] += Math.abs(share);
+      terms[cells[t]] += 1;
+    }
+  }
+  if (!bounds) return bounded(shape, data);
+  const division = averaged ? DIVISION_ROUNDINGS : 0;
+  const bound = sums.map((sum, i) => (terms[i] - 1 + division > 0 ? sumBound(terms[i] - 1 + division, sum) : passBound(data[i])));
+  return bounded(shape, data, bound);
+}
+
+type PoolRule = LayerRules['maxpool'];
+
+/** Where a rule that picks one cell of a window sends its signal; null for the rules of ties. */
+export function choiceOf(rule: PoolRule): Choice | null {
+  if (rule === 'all-ties' || rule === 'average-ties') return null;
+  return rule === 'switches' ? 'first' : rule;
+}
+
 /** maxpool2d: x[N,C,H,W] -> y[N,C,OH,OW], indices (flat into x; in 'column' order a plane's position (h, w) counts as w*H + h). Exact. */
 export const maxpool2d: ReferenceOp<MaxPool2dAttrs> = {
   forward(call): Bounded[] {
@@ -131,7 +225,11 @@ export const maxpool2d: ReferenceOp<MaxPool2dAttrs> = {
   },
   adjoint(call): Bounded {
     const x = input(call, 0);
-    return scatterWinners(x.shape, x.data.length, maxPoolWinners(x, call.attrs), call.dy[0]!.data, call.bounds);
+    const { maxpool: rule } = call.rules;
+    const choice = choiceOf(rule);
+    const dy = call.dy[0]!.data;
+    if (!choice) return scatterTies(x.shape, x.data.length, maxPoolTies(x, call.attrs), dy, rule === 'average-ties', call.bounds);
+    return scatterWinners(x.shape, x.data.length, maxPoolWinners(x, call.attrs, choice), dy, call.bounds);
   },
 };
 
@@ -144,7 +242,11 @@ export const globalmaxpool: ReferenceOp<object> = {
   },
   adjoint(call): Bounded {
     const x = input(call, 0);
-    return scatterWinners(x.shape, x.data.length, globalMaxWinners(x), call.dy[0]!.data, call.bounds);
+    const { maxpool: rule } = call.rules;
+    const choice = choiceOf(rule);
+    const dy = call.dy[0]!.data;
+    if (!choice) return scatterTies(x.shape, x.data.length, globalMaxTies(x), dy, rule === 'average-ties', call.bounds);
+    return scatterWinners(x.shape, x.data.length, globalMaxWinners(x, choice), dy, call.bounds);
   },
 };
 

@@ -2,7 +2,7 @@
  * The f64 reference: every op as plain loops, forward and adjoint. It is the executable specification, and what `gradcheck` compares the
  * GPU with.
  */
-import type { Rule } from '../rule.ts';
+import type { LayerRules } from '../rule.ts';
 import type { Shape } from '../tensor.ts';
 
 /** A tensor in f64. Labels and indices are exact integers in it. */
@@ -34,7 +34,8 @@ export interface ReferenceAdjointCall<A> extends ReferenceCall<A> {
   readonly y: readonly F64Tensor[];
   /** Signals at the outputs; null where none arrives. */
   readonly dy: readonly (F64Tensor | null)[];
-  readonly rule: Rule;
+  /** What the node obeys. */
+  readonly rules: LayerRules;
 }
 
 export interface ReferenceOp<A> {

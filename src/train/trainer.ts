@@ -120,7 +120,11 @@ export class Trainer {
       executor = await Executor.create(gpu, plan, store);
       const trainer = new Trainer(gpu, graph, recipe, mean, source, graph.inputs[0].name, scores, store, executor, state?.step ?? 0);
       if (state) for (const [name, velocity] of state.velocities) executor.velocity(name).write(velocity);
-      else await trainer.#normalise(sized, weightedLayers(graph).filter(({ weight }) => !given.has(weight)));
+      else
+        await trainer.#normalise(
+          sized,
+          weightedLayers(graph).filter(({ weight }) => !given.has(weight)),
+        );
       return trainer;
     } catch (error) {
       executor?.dispose();

@@ -7,7 +7,7 @@
  */
 import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor } from '../gpu/executor.ts';
-import { typeGraph, type Graph, type TypedGraph, type TypedNode } from '../graph.ts';
+import { layerRules, typeGraph, type Graph, type TypedGraph, type TypedNode } from '../graph.ts';
 import { compile } from '../plan.ts';
 import { gamma } from '../reference/bounds.ts';
 import { compareDecisions, type DecisionReport } from '../reference/decisions.ts';
@@ -105,7 +105,7 @@ export async function gradcheck(
   const sources = new Map([inputName, ...graph.parameters.map((p) => p.name)].map((name) => [name, values.get(name)!]));
   const back = { target, seed: widen(seed), wrt, rule };
   const exact = runReference(typed, sources);
-  const decisions = compareDecisions(typed, exact, values, 100);
+  const decisions = compareDecisions(typed, exact, values, 100, rule);
   const inF64 = backReference(typed, exact, back);
   // Where no decision differs, the branch the GPU took is the branch f64 takes.
   const inF64OnBranch =
@@ -147,6 +147,7 @@ function checkLayers(
   // What arrives at a value is the sum over the nodes that use it: it is checked once all of them have been evaluated.
   const expected = new Map<string, { parts: Bounded[]; by: TypedNode[] }>();
   const forward = new Map<string, Comparison | null>();
+  const rules = layerRules(typed, rule);
   let done = 0;
   for (const node of typed.nodes) {
     const x = node.inputs.map((name) => (name === '' ? null : values.get(name)!));
@@ -165,7 +166,7 @@ function checkLayers(
       node.inputs.forEach((name, k) => {
         if (!signals.has(name) || !node.definition.differentiable(k)) return;
         const entry = expected.get(name) ?? { parts: [], by: [] };
-        entry.parts.push(REFERENCE[node.op].adjoint!({ ...call, y, dy, rule: rule.at?.[node.name] ?? rule.default }, k));
+        entry.parts.push(REFERENCE[node.op].adjoint!({ ...call, y, dy, rules: rules(node.name) }, k));
         entry.by.push(node);
         expected.set(name, entry);
       });

@@ -6,12 +6,13 @@ import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor, poisonBits } from '../gpu/executor.ts';
 import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
 import { salt } from '../ops/dropout.ts';
+import { OPS } from '../ops/index.ts';
 import { compile, type Descent, type DeviceTraits, type Plan, type PlanTensor } from '../plan.ts';
 import { excess } from '../reference/bounds.ts';
 import { widen } from '../reference/graph.ts';
 import { REFERENCE } from '../reference/index.ts';
 import type { Bounded, F64Tensor, ReferenceCall } from '../reference/types.ts';
-import { RULES, type Rule } from '../rule.ts';
+import { DEFAULT_RULES, RULE_AXES, type LayerRules, type RuleAxis } from '../rule.ts';
 import { size, type AnyTensor, type Tensor } from '../tensor.ts';
 import { describeCase, type Filling, type OpCase } from './cases.ts';
 import { fill, normal, uniform } from './random.ts';
@@ -100,32 +101,47 @@ function randomOf(c: OpCase): ReferenceCall<unknown>['random'] {
 /** A plan that checks a case. */
 interface CasePlan {
   readonly plan: Plan;
-  /** The rule of its backward pass; undefined where the op has no adjoint. */
-  readonly rule: Rule | undefined;
+  /** What its backward pass obeys; undefined where the op has no adjoint. */
+  readonly rules: LayerRules | undefined;
+}
+
+/** Every point of the cube along the axes that an op has. */
+function rulesOf(axes: readonly RuleAxis[] = []): LayerRules[] {
+  return axes.reduce<LayerRules[]>(
+    (all, axis) => all.flatMap((rules) => RULE_AXES[axis].map((name) => ({ ...rules, [axis]: name }))),
+    [DEFAULT_RULES],
+  );
+}
+
+/** The rules of a case's op in words, for a report: ` guided open`; nothing for an op that has none. */
+function ruleWords(op: string, rules: LayerRules): string {
+  const axes: readonly RuleAxis[] = OPS[op].rules ?? [];
+  return axes.map((axis) => (rules[axis] === 'closed' ? '' : ` ${rules[axis]}`)).join('');
 }
 
 /**
- * The plans that check a case: one for each rule, made for a device of which nothing is known and, where that changes them, for one with the given
+ * The plans that check a case: one for each point of the rule cube that its op tells from the others, made for a device of which nothing is known and, where that changes them, for one with the given
  * traits.
  */
 export function casePlans(c: OpCase, traits: DeviceTraits): CasePlan[] {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const wrt = c.forwardOnly ? [] : differentiableInputs(typed);
-  const rules = wrt.length === 0 ? [undefined] : c.op === 'relu' ? RULES : (['gradient'] as const);
-  return rules.flatMap((rule) => {
+  const cube = wrt.length === 0 ? [undefined] : rulesOf(typed.nodes[0].definition.rules);
+  const seen = new Set<string>();
+  return cube.flatMap((rules) => {
     const options = {
-      ...(rule ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: { default: rule } } : {}),
+      ...(rules ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: rules } : {}),
       training: c.training ?? c.descent !== undefined,
       descent: c.descent,
     };
     const [plain, special] = [compile(typed, options), compile(typed, { ...options, traits })];
     const steps = ({ forward, backward, update }: Plan): string => JSON.stringify([forward, backward, update]);
-    return steps(plain) === steps(special)
-      ? [{ plan: plain, rule }]
-      : [
-          { plan: plain, rule },
-          { plan: special, rule },
-        ];
+    return [plain, special].flatMap((plan) => {
+      const key = steps(plan);
+      if (seen.has(key)) return [];
+      seen.add(key);
+      return [{ plan, rules }];
+    });
   });
 }
 
@@ -192,7 +208,7 @@ export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Pla
   };
   const want = reference.forward(call);
   const comparisons: Comparison[] = [];
-  for (const { plan, rule } of casePlans(c, traitsOf(gpu))) {
+  for (const { plan, rules } of casePlans(c, traitsOf(gpu))) {
     const executor = await Executor.create(gpu, guarded(change(plan)), tensors, { foldAt: FOLD_AT });
     try {
       executor.poison();
@@ -202,17 +218,17 @@ export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Pla
       const seed: Tensor = { shape, data: fill(size(shape), normal(99)) };
       const velocities = startVelocities(executor);
       if (c.descent) await executor.train(inputs, seed, RATE);
-      else if (rule) await executor.run(inputs, seed);
+      else if (rules) await executor.run(inputs, seed);
       else await executor.forward(inputs);
       for (const [k, name] of typed.graph.outputs.entries()) comparisons.push(compare(name, (await executor.read(name)).data, want[k]));
       comparisons.push(...(await checkGuards(executor)));
-      if (!rule) continue;
+      if (!rules) continue;
       const y0 = await executor.readTensor('y0');
       const dy = typed.graph.outputs.map((_, k) => (k === 0 ? widen(seed) : null));
       for (const k of differentiableInputs(typed)) {
-        const wanted = reference.adjoint!({ ...call, y: want, dy, rule }, k);
+        const wanted = reference.adjoint!({ ...call, y: want, dy, rules }, k);
         const got = await executor.readGradient(`x${k}`);
-        comparisons.push(compare(c.op === 'relu' ? `d(x${k}) ${rule}` : `d(x${k})`, got.data, wanted));
+        comparisons.push(compare(`d(x${k})${ruleWords(c.op, rules)}`, got.data, wanted));
         if (c.linearIn?.includes(k)) comparisons.push(adjointIdentity(y0, c, k, tensors, seed, got, want[0], wanted));
       }
       if (c.descent) comparisons.push(...(await checkDescent(executor, c.descent, tensors, velocities)));

@@ -67,7 +67,7 @@ function ascendF64(
     const norm = (data: Float64Array): number => Math.sqrt(data.reduce((sum, e) => sum + e * e, 0));
     steps.push({ score: scores[k], posterior: posterior(scores)[k], norm: norm(x), x });
     const seed = { shape: values.get(target)!.shape, data: Float64Array.from(scores, (_, i) => (i === k ? 1 : 0)) };
-    const g = backReference(typed, values, { target, seed, wrt: ['x'], rule: { default: 'gradient' } }).get('x')!.data;
+    const g = backReference(typed, values, { target, seed, wrt: ['x'], rule: { relu: 'gradient' } }).get('x')!.data;
     let pull = g.map((e, i) => e - 2 * o.lambda * x[i]);
     if (o.normalise) {
       const length = norm(pull);

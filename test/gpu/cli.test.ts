@@ -86,7 +86,7 @@ test('gradient writes what the library computes, under rules and overrides', asy
       [['--rule', 'deconvnet'], { target: 'top1', rule: 'deconvnet' }],
       [
         ['--target', '0', '--rule', 'guided', '--rule-at', 'relu1=linear'],
-        { target: 0, rule: { default: 'guided', at: { relu1: 'linear' } } },
+        { target: 0, rule: { relu: 'guided', at: { relu1: 'linear' } } },
       ],
       [['--neuron', 'relu1:0,1,2'], { neuron: { tensor: 'relu1', at: [0, 1, 2] } }],
       [['--score', 'posterior', '--target', '1'], { target: 1, score: 'posterior' }],

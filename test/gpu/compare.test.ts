@@ -59,7 +59,7 @@ test('norms, cosines and shares agree with f64, at every ReLU and at the input',
       backReference(typed, values, {
         target,
         seed,
-        rule: { default: rule },
+        rule: { relu: rule },
         wrt: ['x', 'c1', 'r1', ...(relus.length > 1 ? ['c2', 'r2'] : [])],
       });
     const all = Object.fromEntries(RULES.map((rule) => [rule, signals(rule)])) as Record<Rule, ReturnType<typeof signals>>;

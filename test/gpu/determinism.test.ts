@@ -147,7 +147,7 @@ for (const [i, s] of subjects.entries()) {
     const plans: Plan[] = [
       compile(graph, { keep: [target] }),
       compile(graph, { target, wrt: ['x'] }),
-      compile(graph, { target, wrt: ['x'], rule: { default: 'deconvnet' } }),
+      compile(graph, { target, wrt: ['x'], rule: { relu: 'deconvnet' } }),
       whole(s, { keepAll: true, signals: 'all' }),
     ];
     const alone: Bits[] = [];

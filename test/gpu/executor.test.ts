@@ -86,7 +86,7 @@ test('executors of one network share parameters and their packed forms, and pipe
   const first = await Executor.create(gpu, plan, store);
   const { pipelines } = live;
   const bytes = live.bytes;
-  const second = await Executor.create(gpu, compile(net.graph, { target: net.graph.scores, rule: { default: 'gradient' } }), store);
+  const second = await Executor.create(gpu, compile(net.graph, { target: net.graph.scores, rule: { relu: 'gradient' } }), store);
   assert.is(live.pipelines, pipelines, 'no pipeline is compiled again');
   assert.is(second.stats.dispatches.prepare, 0, 'nothing is packed again');
   assert.ok(live.bytes - bytes <= first.stats.bufferBytes, 'weights are not uploaded again');

@@ -13,11 +13,21 @@ const gpu = await openDevice();
 
 /** What the fault is, the shader, the text (its first occurrence, or every one), and what replaces it. */
 const FAULTS: readonly (readonly [what: string, shader: string, find: string, replace: string])[] = [
-  ['ReLU passes at zero', 'relu', 'output[i] > 0.0', 'output[i] >= 0.0'],
+  ['ReLU passes at zero', 'relu', 'gate[i] > 0.0', 'gate[i] >= 0.0'],
+  ['ReLU with an open zero does not pass there', 'relu', 'zero == 1u', 'zero == 2u'],
   ['ReLU sign flipped', 'relu', 'r > 0.0', 'r < 0.0'],
   ['guided forgets the input', 'relu', 'open = fromInput && fromSignal', 'open = fromSignal'],
   ['ReLU drops NaN', 'relu', 'select(v, 0.0, v <= 0.0)', 'select(0.0, v, v > 0.0)'],
   ['last maximum wins', 'maxpool2d', 'v > best.value', 'v >= best.value'],
+  ['the last of equals overlooked', 'maxpool2d', 'choice == 1u', 'choice == 9u'],
+  ['the middle of the kernel, not of the cells inside', 'maxpool2d', '(first + end - 1) / 2', '(kernel - 1) / 2'],
+  ['ties: NaN apart from NaN', 'maxpool2d', 'a == b || (isNan(a) && isNan(b))', 'a == b'],
+  ['ties: cells between those of a dilated window', 'maxpool2d', '(iw - ow * g.strideWidth) % g.dilationWidth == 0', 'true'],
+  ['ties: shares not divided', 'maxpool2d', 'signal[o] / max(ties, 1.0)', 'signal[o]'],
+  ['global pool: the last of equals overlooked', 'globalpool', 'choice == 1u', 'choice == 9u'],
+  ['global pool: the end instead of the middle', 'globalpool', 'geometry.middle, choice', 'geometry.extent - 1u, choice'],
+  ['global pool: ties of another plane', 'globalpool', 'equal(x[i], maxima[p])', 'equal(x[i], maxima[0])'],
+  ['global pool: shares not divided', 'globalpool', 'signal[p] / ties', 'signal[p]'],
   ['off-by-one padding in a pool', 'maxpool2d', 'g.strideHeight - g.padTop;', 'g.strideHeight - g.padTop + 1;'],
   ['switch of the neighbouring window', 'maxpool2d', 'i32(switchAt(o)) - rowPlace', 'i32(switchAt(max(o, 1u) - 1u)) - rowPlace'],
   ['pool: a column of the strip lost', 'maxpool2d', 'j < min(4, g.inputWidth - start)', 'j < min(3, g.inputWidth - start)'],

@@ -84,7 +84,7 @@ if (!dataPresent) {
             const report = await gradcheck(gpu, graph, parameters, x, {
               target: scoresName,
               seed: shaped,
-              rule: { default: rule },
+              rule: { relu: rule },
               layers,
             });
             assert.is(report.layers.length, layers ? graph.nodes.length : 0);

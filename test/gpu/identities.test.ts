@@ -151,7 +151,7 @@ test('without ReLU all four rules give the same bits', async () => {
     const seed = random(valueInfo(typeGraph(graph), graph.scores!).shape, n);
     const results: Float32Array[] = [];
     for (const rule of RULES)
-      results.push((await run(graph, parameters, { x: input }, { target: graph.scores, rule: { default: rule } }, seed)).gradients.x);
+      results.push((await run(graph, parameters, { x: input }, { target: graph.scores, rule: { relu: rule } }, seed)).gradients.x);
     for (const other of results.slice(1)) assert.equal(other, results[0], graph.name);
   }
 });
@@ -176,7 +176,7 @@ test('where every ReLU input is positive, guided is deconvnet and the gradient i
   const x = random([1, 2, 5, 5], 3);
   const seed = random([1, 4, 1, 1], 4);
   const under = async (rule: Rule): Promise<Float32Array> =>
-    (await run(graph, parameters, { x }, { target: 'y', rule: { default: rule } }, seed)).gradients.x;
+    (await run(graph, parameters, { x }, { target: 'y', rule: { relu: rule } }, seed)).gradients.x;
   assert.equal(await under('guided'), await under('deconvnet'));
   assert.equal(await under('gradient'), await under('linear'));
   assert.not.equal(await under('gradient'), await under('deconvnet'));

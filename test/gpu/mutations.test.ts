@@ -58,7 +58,7 @@ test(`${ROUNDS} damaged models end in a clean error or in the right numbers`, as
         graph,
         parameters,
         { shape: inputShape, data: fill(size(inputShape), normal(6)) },
-        { target, seed, rule: { default: 'gradient' } },
+        { target, seed, rule: { relu: 'gradient' } },
       );
       const failed = report.layers.filter((layer) => !layer.passed);
       assert.equal(failed, [], `round ${round}, ${kind}: ${JSON.stringify(failed)}`);

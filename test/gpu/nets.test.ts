@@ -34,10 +34,10 @@ for (let n = 0; n < NETS; n++) {
   const relus = net.graph.nodes.filter((node) => node.op === 'relu').map((node) => node.name);
   // Every net under two of the four rules in turn, and under a mixture: the first ReLU and every third one differ from the rest.
   const mixed: RuleSpec = {
-    default: RULES[n % 4],
+    relu: RULES[n % 4],
     at: Object.fromEntries(relus.filter((_, i) => i % 3 === 0).map((name, i) => [name, RULES[(n + 1 + i) % 4]])),
   };
-  const rules: RuleSpec[] = [{ default: RULES[n % 4] }, { default: RULES[(n + 2) % 4] }, mixed];
+  const rules: RuleSpec[] = [{ relu: RULES[n % 4] }, { relu: RULES[(n + 2) % 4] }, mixed];
   for (const rule of rules) {
     test(`net ${n}: ${net.graph.nodes.length} nodes, ${JSON.stringify(rule)}`, async () => {
       const { shape } = valueInfo(typeGraph(net.graph), net.graph.scores!);
@@ -78,7 +78,7 @@ for (let n = 30; n < 36; n++) {
       const seed = { shape: [], data: Float64Array.of(1) };
       const wrt = [...gradients.keys()];
       assert.ok(wrt.length >= 4 && wrt.includes('fc1.w'));
-      const want = backReference(typed, values, { target: '#loss', seed, wrt, rule: { default: 'gradient' } });
+      const want = backReference(typed, values, { target: '#loss', seed, wrt, rule: { relu: 'gradient' } });
       assert.ok(Math.abs(loss - values.get('#loss')!.data[0]) <= 1e-6 * Math.max(1, loss));
       let [error, norm] = [0, 0];
       for (const [name, gradient] of gradients) {

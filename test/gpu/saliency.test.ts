@@ -232,7 +232,7 @@ test('what does not exist is refused', async () => {
   await refused(/expected classes or a neuron, got both/, { classes: [1], neuron: { tensor: 'r2', at: [0, 0, 0] } });
   await refused(/expected a tensor of the network, got "nope"/, { neuron: { tensor: 'nope', at: [0] } });
   await refused(/neuron "r2": expected 3 coordinates below/, { neuron: { tensor: 'r2', at: [8, 0, 0] } });
-  await refused(/expected the name of a ReLU/, { rule: { default: 'gradient', at: { conv1: 'linear' } } });
+  await refused(/expected the name of a ReLU/, { rule: { relu: 'gradient', at: { conv1: 'linear' } } });
   await refused(/input "x": expected shape 1x3x16x12, got 1x3x8x8/, {}, { ...SPEC, size: [8, 8] });
   await refused(/inside the resized picture/, {}, { ...SPEC, cut: [100, 0] });
 });

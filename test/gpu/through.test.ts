@@ -31,7 +31,7 @@ test('values and signals of layers are those of the f64 reference, and the gradi
     const { shape } = typed.values.get(net.graph.scores!)!;
     const seed = { shape, data: new Float64Array(size(shape)) };
     for (let n = 0; n < shape[0]; n++) seed.data[(n * size(shape)) / shape[0] + target] = 1;
-    const signals = backReference(typed, values, { target: net.graph.scores!, seed, wrt: through, rule: { default: 'gradient' } });
+    const signals = backReference(typed, values, { target: net.graph.scores!, seed, wrt: through, rule: { relu: 'gradient' } });
     for (const name of through) {
       const { value, signal } = answers[q].layers.get(name)!;
       const far = (got: Tensor, want: { readonly data: Float64Array }): number =>

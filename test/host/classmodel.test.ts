@@ -52,7 +52,7 @@ test('the velocity of the first step is the gradient of S_c - lambda ||I||^2, by
       target: scores,
       seed: seedOf(values.get(scores)!.shape),
       wrt: ['x'],
-      rule: { default: 'gradient' },
+      rule: { relu: 'gradient' },
     });
     const recipe = stepRecipe(classModelRecipe('paper', { lambda, step: 1, momentum: 0.9 }), undefined);
     const step = stepGraph(input.shape, recipe, false);

@@ -80,11 +80,11 @@ for (const { graph } of NETS) {
 
   test(`${graph.name}: a rule changes the constants of ReLU's backward and nothing else`, () => {
     const plain = compile(graph, { target: graph.scores });
-    for (const rule of RULES) assert.ok(sameButForRules(plain, compile(graph, { target: graph.scores, rule: { default: rule } })));
+    for (const rule of RULES) assert.ok(sameButForRules(plain, compile(graph, { target: graph.scores, rule: { relu: rule } })));
     const relus = graph.nodes.filter((node) => node.op === 'relu');
     if (relus.length === 0) return;
     const at = { [relus[0].name]: 'linear' as const };
-    const overridden = compile(graph, { target: graph.scores, rule: { default: 'guided', at } });
+    const overridden = compile(graph, { target: graph.scores, rule: { relu: 'guided', at } });
     assert.ok(sameButForRules(plain, overridden));
     for (const step of overridden.backward) {
       if (step.shader === 'relu') assert.is(step.constants.rule, RULES.indexOf(step.node === relus[0].name ? 'linear' : 'guided'));
@@ -190,7 +190,7 @@ test('errors name op and node, what was expected and what was given', () => {
   fails(CHAIN, { target: 'a', wrt: ['v'] }, /expected a tensor that depends on "v"/);
   fails(
     CHAIN,
-    { target: 's', rule: { default: 'gradient', at: { conv1: 'linear' } } },
+    { target: 's', rule: { relu: 'gradient', at: { conv1: 'linear' } } },
     /expected the name of a ReLU, got "conv1", which is conv2d\. ReLUs here: "relu1"/,
   );
   fails({ ...CHAIN, outputs: ['zz'] }, {}, /expected output "zz" to be a value/);

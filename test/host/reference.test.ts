@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { REFERENCE } from '../../src/reference/index.ts';
 import type { F64Tensor } from '../../src/reference/types.ts';
-import type { Rule } from '../../src/rule.ts';
+import { DEFAULT_RULES, type Rule } from '../../src/rule.ts';
 import { size } from '../../src/tensor.ts';
 import { absDot, adjoint, cases, convCase, dot, forward, linearCase, Random, signals, type Case } from './referenceCases.ts';
 
@@ -114,7 +114,7 @@ test('conv2d: a delta kernel copies, and its adjoint copies back', () => {
   const attrs = { ...window, pad: [1, 1, 1, 1], groups: 1 };
   const y = run('conv2d', attrs, x, w, null);
   assert.equal(y[0].data, x.data);
-  assert.equal(REFERENCE.conv2d.adjoint!({ attrs, x: [x, w, null], y, dy: [x], rule: 'gradient', bounds: false }, 0).data, x.data);
+  assert.equal(REFERENCE.conv2d.adjoint!({ attrs, x: [x, w, null], y, dy: [x], rules: DEFAULT_RULES, bounds: false }, 0).data, x.data);
 });
 
 test('conv2d 1x1 on a 1x1 image equals linear', () => {
@@ -155,7 +155,7 @@ test('relu: the four rules, derived anew', () => {
   const x = t([8], [1, 1, 1, -1, -1, 0, 0, NaN]);
   const dy = t([8], [2, -2, 0, 2, -2, 2, -2, 2]);
   const under = (rule: Rule): number[] => [
-    ...REFERENCE.relu.adjoint!({ attrs: {}, x: [x], y: [x], dy: [dy], rule, bounds: false }, 0).data,
+    ...REFERENCE.relu.adjoint!({ attrs: {}, x: [x], y: [x], dy: [dy], rules: { ...DEFAULT_RULES, relu: rule }, bounds: false }, 0).data,
   ];
   // Gradient masks by the forward sign, DeconvNet by the backward one, guided by both, linear by none; ReLU'(0) = 0.
   assert.equal(under('gradient'), [2, -2, 0, 0, 0, 0, 0, 0]);
@@ -172,7 +172,10 @@ test('maxpool2d: first maximum wins, all-zero windows included; NaN wins; paddin
   assert.equal([...y.data], [0, 5, NaN]);
   assert.equal([...indices.data], [0, 3, 5]);
   const dy = t([1, 1, 1, 3], [1, 2, 4]);
-  const dx = REFERENCE.maxpool2d.adjoint!({ attrs, x: [x], y: [y, indices], dy: [dy, null], rule: 'deconvnet', bounds: false }, 0);
+  const dx = REFERENCE.maxpool2d.adjoint!(
+    { attrs, x: [x], y: [y, indices], dy: [dy, null], rules: { ...DEFAULT_RULES, relu: 'deconvnet' }, bounds: false },
+    0,
+  );
   assert.equal([...dx.data], [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0]);
   // A signal that DeconvNet lets through a dead ReLU reaches the first cell of the all-zero window above it.
   const padded = run('maxpool2d', { ...attrs, kernel: [3, 3], pad: [1, 1, 1, 1], stride: [1, 1] }, t([1, 1, 2, 2], [-4, -3, -2, -1]));
@@ -186,7 +189,7 @@ test('maxpool2d: what overlapping windows chose adds up', () => {
   const x = t([1, 1, 1, 5], [1, 2, 9, 4, 5]);
   const y = run('maxpool2d', attrs, x);
   const dx = REFERENCE.maxpool2d.adjoint!(
-    { attrs, x: [x], y, dy: [t([1, 1, 1, 3], [1, 10, 100]), null], rule: 'gradient', bounds: true },
+    { attrs, x: [x], y, dy: [t([1, 1, 1, 3], [1, 10, 100]), null], rules: DEFAULT_RULES, bounds: true },
     0,
   );
   assert.equal([...dx.data], [0, 0, 111, 0, 0]);
@@ -242,14 +245,14 @@ test('clip: strict inside, NaN stays, upper limit last', () => {
   assert.equal([...run('clip', attrs, x)[0].data], [-0.5, -0.5, 0, 0.5, 0.5, NaN]);
   const dy = t([6], [1, 1, 1, 1, 1, 1]);
   assert.equal(
-    [...REFERENCE.clip.adjoint!({ attrs, x: [x], y: [x], dy: [dy], rule: 'gradient', bounds: false }, 0).data],
+    [...REFERENCE.clip.adjoint!({ attrs, x: [x], y: [x], dy: [dy], rules: DEFAULT_RULES, bounds: false }, 0).data],
     [0, 0, 1, 0, 0, 0],
   );
   assert.equal([...run('clip', { min: 2, max: 1 }, t([2], [0, 3]))[0].data], [1, 1]);
   // The limits are f32 numbers: 0.1 is not, and x = fround(0.1) lies on the limit.
   const limit = t([1], [Math.fround(0.1)]);
   assert.equal(
-    [...REFERENCE.clip.adjoint!({ attrs: { min: 0.1 }, x: [limit], y: [limit], dy: [limit], rule: 'gradient', bounds: false }, 0).data],
+    [...REFERENCE.clip.adjoint!({ attrs: { min: 0.1 }, x: [limit], y: [limit], dy: [limit], rules: DEFAULT_RULES, bounds: false }, 0).data],
     [0],
   );
 });
@@ -264,7 +267,7 @@ test('dropout: the share kept is 1 - ratio, masks differ by seed, iteration and 
   ].map((random) => {
     const call = { attrs: { ratio: 0.3 }, x: [x], bounds: false, random };
     const [y] = REFERENCE.dropout.forward(call);
-    assert.equal(REFERENCE.dropout.adjoint!({ ...call, y: [y], dy: [x], rule: 'gradient' }, 0).data, y.data);
+    assert.equal(REFERENCE.dropout.adjoint!({ ...call, y: [y], dy: [x], rules: DEFAULT_RULES }, 0).data, y.data);
     const kept = y.data.filter((v) => v !== 0);
     assert.ok(kept.every((v) => v === 1 / 0.7));
     assert.ok(Math.abs(kept.length - 7000) < 5 * Math.sqrt(10000 * 0.3 * 0.7), `kept ${kept.length} of 10000`);

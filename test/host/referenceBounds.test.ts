@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { excess, F32_MAX, gamma, magnitude, sumBound, TINY, U } from '../../src/reference/bounds.ts';
 import { REFERENCE } from '../../src/reference/index.ts';
 import type { Bounded, F64Tensor } from '../../src/reference/types.ts';
+import { DEFAULT_RULES } from '../../src/rule.ts';
 import { F32Machine, MACHINES, ulp } from './f32Machine.ts';
 import { Random } from './referenceCases.ts';
 
@@ -12,7 +13,7 @@ const forward = (op: string, attrs: object, x: (F64Tensor | null)[]): Bounded[] 
 
 /** The reference adjoint at input k, given the outputs that the f32 machine computed. */
 function backward(op: string, attrs: object, x: (F64Tensor | null)[], y: F64Tensor[], dy: (F64Tensor | null)[], k: number): Bounded {
-  return REFERENCE[op].adjoint!({ attrs, x, y, dy, rule: 'gradient', bounds: true }, k);
+  return REFERENCE[op].adjoint!({ attrs, x, y, dy, rules: DEFAULT_RULES, bounds: true }, k);
 }
 
 /**

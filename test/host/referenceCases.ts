@@ -1,6 +1,7 @@
 /** Small seeded cases of every reference op, shared by the reference's tests. Values are f32 numbers, so that they serve bounds too. */
 import { REFERENCE } from '../../src/reference/index.ts';
 import type { F64Tensor, ReferenceAdjointCall } from '../../src/reference/types.ts';
+import { DEFAULT_RULES } from '../../src/rule.ts';
 import { size, type Shape } from '../../src/tensor.ts';
 
 export interface Case {
@@ -215,7 +216,7 @@ export function adjoint(
   k: number,
   bounds = false,
 ): ReturnType<NonNullable<(typeof REFERENCE)[string]['adjoint']>> {
-  return REFERENCE[c.op].adjoint!({ attrs: c.attrs, x: c.x, y: forward(c), dy, rule: 'gradient', bounds, random: c.random }, k);
+  return REFERENCE[c.op].adjoint!({ attrs: c.attrs, x: c.x, y: forward(c), dy, rules: DEFAULT_RULES, bounds, random: c.random }, k);
 }
 
 /** Random signals for a case's outputs; none for indices. */

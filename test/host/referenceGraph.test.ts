@@ -37,7 +37,7 @@ function back(
 ): Map<string, F64Tensor> {
   const { shape, data } = values.get(options.target)!;
   const seed = { shape, data: new Float64Array(data.length).fill(1) };
-  return backReference(typed, values, { seed, rule: { default: 'gradient' }, ...options });
+  return backReference(typed, values, { seed, rule: { relu: 'gradient' }, ...options });
 }
 
 function near(got: Float64Array, want: Float64Array, tolerance: number, what: string): void {
@@ -147,14 +147,14 @@ test('rules: by default, by node, re-derived with masks made here', () => {
   };
   const rules: Rule[] = ['gradient', 'deconvnet', 'guided', 'linear'];
   for (const a of rules) {
-    near(back(typed, values, { target: 'y', seed, wrt: ['x'], rule: { default: a } }).get('x')!.data, expected(a, a), 1e-14, a);
+    near(back(typed, values, { target: 'y', seed, wrt: ['x'], rule: { relu: a } }).get('x')!.data, expected(a, a), 1e-14, a);
     for (const b of rules) {
-      const rule = { default: a, at: { r2: b } };
+      const rule = { relu: a, at: { r2: b } };
       near(back(typed, values, { target: 'y', seed, wrt: ['x'], rule }).get('x')!.data, expected(a, b), 1e-14, `${a}, r2 ${b}`);
     }
   }
   assert.throws(
-    () => back(typed, values, { target: 'y', wrt: ['x'], rule: { default: 'gradient', at: { h1: 'linear' } } }),
+    () => back(typed, values, { target: 'y', wrt: ['x'], rule: { relu: 'gradient', at: { h1: 'linear' } } }),
     /ReLU node, got "h1"/,
   );
 });

@@ -1,0 +1,96 @@
+/** The options that choose the rules of the backward pass, the same for every command that has one. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { InputError } from '../errors.ts';
+import { describeRules, parseAxis, parseRule, RULE_AXES, RULES, ruleSpec, type LayerRules, type RuleSpec } from '../rule.ts';
+import { isRulePreset, RULE_PRESETS } from '../rulePresets.ts';
+import { collect } from './arguments.ts';
+
+export interface RuleArguments {
+  readonly rule: string;
+  readonly rulePool?: string;
+  readonly ruleLrn?: string;
+  readonly ruleZero?: string;
+  readonly ruleAt: readonly string[];
+}
+
+/** Rules as asked for: as data, and in words for reports and pictures. */
+export interface ChosenRules {
+  readonly spec: RuleSpec;
+  readonly words: string;
+}
+
+export function withRuleOptions(command: Command): Command {
+  return command
+    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}; or a preset or a .json file of rules (see "backlight rules")`, 'gradient')
+    .option('--rule-pool <rule>', `max-pooling's rule: ${RULE_AXES.maxpool.join(', ')} (default: switches)`)
+    .option('--rule-lrn <rule>', `LRN's rule: ${RULE_AXES.lrn.join(', ')} (default: gradient)`)
+    .option('--rule-zero <rule>', `ReLU's gate at an input of exactly zero: ${RULE_AXES.zero.join(', ')} (default: closed)`)
+    .option(
+      '--rule-at <layer=rule>',
+      'another rule for one layer, or for all that a name with * and ? matches; may be repeated',
+      collect,
+      [],
+    );
+}
+
+/**
+ * The rules of the options: those of `--rule`, then those of single axes, then those of single layers.
+ * @throws InputError if a rule does not exist or a file holds no rules
+ */
+export async function chosenRules(args: RuleArguments): Promise<ChosenRules> {
+  const { base, name } = await baseRules(args.rule);
+  const axes: Partial<LayerRules> = {
+    ...(args.rulePool === undefined ? {} : { maxpool: parseAxis('maxpool', args.rulePool, '--rule-pool') }),
+    ...(args.ruleLrn === undefined ? {} : { lrn: parseAxis('lrn', args.ruleLrn, '--rule-lrn') }),
+    ...(args.ruleZero === undefined ? {} : { zero: parseAxis('zero', args.ruleZero, '--rule-zero') }),
+  };
+  const at = args.ruleAt.map((text): [string, string] => {
+    // The last equals sign separates: layer names may hold one.
+    const equals = text.lastIndexOf('=');
+    if (equals < 1) throw new InputError(`--rule-at: expected LAYER=RULE, got "${text}".`);
+    return [text.slice(0, equals), text.slice(equals + 1)];
+  });
+  const overrides = at.length > 0 || base.at ? { at: { ...base.at, ...Object.fromEntries(at) } } : {};
+  const spec = ruleSpec({ ...base, ...axes, ...overrides });
+  const rest = describeRules({ ...axes, at: Object.fromEntries(at) }).replace(/^gradient(, |$)/, '');
+  return { spec, words: name === null ? describeRules(spec) : [name, rest].filter((part) => part !== '').join(', ') };
+}
+
+async function baseRules(text: string): Promise<{ readonly base: RuleSpec; readonly name: string | null }> {
+  if (isRulePreset(text)) return { base: RULE_PRESETS[text].rules, name: text };
+  if (text.endsWith('.json')) return { base: await readRules(text), name: path.basename(text) };
+  if (!(RULES as readonly string[]).includes(text)) {
+    throw new InputError(
+      `--rule: expected one of ${RULES.join(', ')}, a preset (${Object.keys(RULE_PRESETS).join(', ')}) or a .json file of rules, got "${text}".`,
+    );
+  }
+  return { base: { relu: parseRule(text) }, name: null };
+}
+
+/** A file of rules: a RuleSpec in JSON, which may begin with a `preset` that its own fields then change. */
+async function readRules(file: string): Promise<RuleSpec> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new InputError(
+      `${file}: expected a JSON file of rules, got ${error instanceof SyntaxError ? 'text that is none' : (error as Error).message}.`,
+    );
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new InputError(
+      `${file}: expected an object of rules, such as {"relu": "deconvnet", "at": {"conv5*": "linear"}}, got something else.`,
+    );
+  }
+  const { preset, ...own } = content as Record<string, unknown>;
+  if (preset !== undefined && !(typeof preset === 'string' && isRulePreset(preset))) {
+    throw new InputError(`${file}: expected a preset among ${Object.keys(RULE_PRESETS).join(', ')}, got ${JSON.stringify(preset)}.`);
+  }
+  try {
+    return ruleSpec({ ...(preset === undefined ? {} : RULE_PRESETS[preset].rules), ...own });
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${file}: ${error.message}`) : error;
+  }
+}
