@@ -178,7 +178,7 @@ export function ancestorsOf({ nodes }: Pick<Graph, 'nodes'>, names: readonly str
 
 /**
  * What each node obeys on the way down, by its name.
- * @throws InputError if a rule names a layer that has none of the kind
+ * @throws GraphError if a rule names no layer of the kind
  */
 export function layerRules(typed: TypedGraph, spec: RuleSpec | undefined): (node: string) => LayerRules {
   return resolveRules(

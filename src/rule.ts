@@ -22,7 +22,7 @@
  * **lrn**: `gradient` is the true derivative, `identity` passes the signal unchanged.
  * @see Simonyan, Vedaldi, Zisserman 2013, section 4
  */
-import { InputError } from './errors.ts';
+import { GraphError, InputError } from './errors.ts';
 
 /** In the order of the shader's `rule` constant. */
 export const RULES = ['gradient', 'deconvnet', 'guided', 'linear'] as const;
@@ -144,7 +144,7 @@ function axesOf(value: string | Partial<LayerRules>, axes: readonly RuleAxis[]):
 
 /**
  * What every node obeys, by name.
- * @throws InputError if an override names no node that has its axis
+ * @throws GraphError if an override names no node that has its axis
  */
 export function resolveRules(nodes: readonly RuledNode[], spec: RuleSpec = {}): (node: string) => LayerRules {
   const { at = {}, ...given } = spec;
@@ -183,12 +183,12 @@ function refuse(nodes: readonly RuledNode[], pattern: string, value: string | Pa
   const takers = nodes.filter(({ axes }) => axes.some((axis) => meant.includes(axis))).map(({ name }) => `"${name}"`);
   const what = matched.length === 1 && matched[0].name === pattern ? `, which is ${matched[0].op}` : '';
   const some = takers.length > 12 ? `${takers.slice(0, 12).join(', ')} and ${takers.length - 12} more` : takers.join(', ') || 'none';
-  throw new InputError(
+  throw new GraphError(
     `rule: expected the name of a ${nouns.join(' or ')}, got "${pattern}"${what}. ${nouns.map((noun) => `${noun}s`).join(' and ')} here: ${some}.`,
   );
 }
 
-/** Rules in a line: `relu guided, maxpool last, conv5* linear`; `gradient` where nothing departs from it. */
+/** Rules in a line: `relu guided, maxpool last, conv5*=linear`; `gradient` where nothing departs from it. */
 export function describeRules(spec: RuleSpec): string {
   const axes = (rules: Partial<LayerRules>): string[] =>
     AXES.filter((axis) => rules[axis] !== undefined && rules[axis] !== DEFAULT_RULES[axis]).map((axis) =>
@@ -196,7 +196,7 @@ export function describeRules(spec: RuleSpec): string {
     );
   const { at = {}, ...common } = spec;
   const overrides = Object.entries(at).map(
-    ([pattern, value]) => `${pattern}: ${typeof value === 'string' ? value : Object.values(value).join(' ')}`,
+    ([pattern, value]) => `${pattern}=${typeof value === 'string' ? value : Object.values(value).join(' ')}`,
   );
   const own = axes(common);
   return [...(common.relu && common.relu !== 'gradient' ? own : ['gradient', ...own]), ...overrides].join(', ');

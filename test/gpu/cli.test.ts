@@ -187,7 +187,7 @@ test('bad usage and bad input: exit code 2 and one line', async () => {
   await refused(/model: expected a readable file, got "nope.onnx" \(ENOENT\)/, 'predict', '--model', 'nope.onnx', '--input', 'x.npy');
   await refused(/--input: expected a readable file, got "nope.npy"/, 'predict', '--model', 'net.json', '--input', 'nope.npy');
   await refused(
-    /rule: expected one of gradient, deconvnet, guided, linear, got "deconv"/,
+    /--rule: expected one of gradient, deconvnet, guided, linear, a preset \(.*zeiler-fergus.*\) or a \.json file of rules, got "deconv"/,
     ...gradient,
     '--output',
     'g.npy',

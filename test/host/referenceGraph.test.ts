@@ -155,7 +155,7 @@ test('rules: by default, by node, re-derived with masks made here', () => {
   }
   assert.throws(
     () => back(typed, values, { target: 'y', wrt: ['x'], rule: { relu: 'gradient', at: { h1: 'linear' } } }),
-    /ReLU node, got "h1"/,
+    /name of a ReLU, got "h1"/,
   );
 });
 
