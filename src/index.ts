@@ -65,6 +65,7 @@ export {
   type Target,
 } from './network.ts';
 export { compile, type CompileOptions, type DeviceTraits, type Plan, type Step } from './plan.ts';
+export { openDecisions, type AmbiguityReport, type OpenDecision } from './reference/ambiguity.ts';
 export { backReference, runReference } from './reference/graph.ts';
 export {
   DEFAULT_RULES,
@@ -102,6 +103,7 @@ export { runTraining, type RunOptions } from './train/run.ts';
 export { SCHEDULES, type Schedule } from './train/schedule.ts';
 export { DivergenceError, Trainer, type StepReport, type TrainingRecipe, type TrainingState } from './train/trainer.ts';
 export { formatMetrics, readMetrics, type MetricsRow, type TrainingRow, type ValidationRow } from './train/metrics.ts';
+export { certify, type Certificate, type CertifyOptions } from './verify/certify.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';
 export {
   compareRules,

@@ -338,7 +338,7 @@ function checkClass(label: number, classes: number, what: string): void {
 }
 
 /** The flat index of a unit within one item of a tensor [N, ...]. */
-function neuronIndex({ tensor, at }: Neuron, shape: Shape): number {
+export function neuronIndex({ tensor, at }: Neuron, shape: Shape): number {
   const item = shape.slice(1);
   // A single number serves where only one axis has more than one element, as in [N, K, 1, 1].
   const axes = at.length === 1 && item.filter((extent) => extent > 1).length <= 1 ? [size(item)] : item;

@@ -1,10 +1,6 @@
 /** `backlight gradcheck`: the GPU's f32 against f64, layer by layer and end to end. */
 import { Command } from 'commander';
-import { InputError } from '../errors.ts';
-import type { Gpu } from '../gpu/device.ts';
-import { argmax, Network, requireScores } from '../network.ts';
 import type { LoadedGraph } from '../models/model.ts';
-import { typeGraph, valueInfo } from '../graph.ts';
 import { size, type Tensor } from '../tensor.ts';
 import { gradcheck, type GradcheckReport } from '../verify/gradcheck.ts';
 import type { Comparison } from '../verify/kernels.ts';
@@ -13,6 +9,7 @@ import { parseInteger, withDeviceOptions, type DeviceArguments } from './argumen
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP, openModel } from './model.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
+import { seedFor } from './seeds.ts';
 import { adapterReport, CheckFailed, declaredShape, formatTable, loadQuestion, printJson, withDevice, withExample } from './session.ts';
 
 interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
@@ -36,22 +33,15 @@ export function gradcheckCommand(): Command {
 
 async function run(modelPath: string, args: Arguments): Promise<void> {
   const { spec: rule } = await chosenRules(args);
-  const wanted = args.target === undefined || args.target === 'top1' ? null : parseInteger(args.target, '--target');
   const { input, graph, parameters } =
     args.input === undefined
       ? await randomQuestion(modelPath, parseInteger(args.seed, '--seed'))
       : await loadQuestion(modelPath, args.input, args);
-  const target = requireScores(graph);
   await withDevice(args, async (gpu) => {
-    const { shape } = valueInfo(typeGraph(graph), target);
-    const classes = size(shape) / shape[0];
-    if (wanted !== null && wanted >= classes) throw new InputError(`--target: expected a class in [0, ${classes - 1}], got ${wanted}.`);
-    const seed = { shape, data: new Float32Array(size(shape)) };
-    const best = wanted ?? (await bestClass(gpu, { graph, parameters }, input));
-    for (let n = 0; n < shape[0]; n++) seed.data[n * classes + best] = 1;
+    const { target, seed, class: best } = await seedFor(gpu, { graph, parameters }, input, args);
     const report = await gradcheck(gpu, graph, parameters, input, { target, seed, rule, onLayer: progress(args.json) });
     if (args.json) printJson({ adapter: adapterReport(gpu.info), model: modelPath, target: best, rule, ...summary(report) });
-    else print(report, best);
+    else print(report, best!);
     if (!report.passed) throw new CheckFailed();
   });
 }
@@ -60,17 +50,6 @@ async function randomQuestion(modelPath: string, seed: number): Promise<LoadedGr
   const model = await openModel(modelPath);
   const shape = declaredShape(model);
   return { input: { shape, data: fill(size(shape), normal(seed)) }, ...model.at({ [model.input.name]: shape }) };
-}
-
-/** The class with the highest score of the first item. */
-async function bestClass(gpu: Gpu, { graph, parameters }: LoadedGraph, input: Tensor): Promise<number> {
-  const network = new Network(gpu, graph, parameters);
-  try {
-    const { shape, data } = await network.scores(input);
-    return argmax(data.subarray(0, shape[1]));
-  } finally {
-    await network.dispose();
-  }
 }
 
 /** A counter on a terminal's stderr. */

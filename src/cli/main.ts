@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   rules: async () => (await import('./rules.ts')).rulesCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
+  certify: async () => (await import('./certify.ts')).certifyCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 

@@ -138,42 +138,69 @@ export interface Ties {
   readonly from: Int32Array;
 }
 
-/** The ties of a max-pool's windows. */
-export function maxPoolTies(x: F64Tensor, attrs: MaxPool2dAttrs): Ties {
-  const winners = maxPoolWinners(x, attrs);
+/**
+ * Calls `visit` with every window of a max-pool, or every plane where `attrs` is null, and the flat indices of its cells inside, in row-major order:
+ * the first `count` of `cells`, which is used again for the next window.
+ */
+export function windowCells(
+  x: F64Tensor,
+  attrs: MaxPool2dAttrs | null,
+  visit: (window: number, cells: Int32Array, count: number) => void,
+): void {
+  if (attrs === null) {
+    const planes = x.shape[0] * x.shape[1];
+    const extent = x.data.length / planes;
+    const cells = new Int32Array(extent);
+    for (let plane = 0; plane < planes; plane++)
+      visit(
+        plane,
+        cells.map((_, i) => plane * extent + i),
+        extent,
+      );
+    return;
+  }
   const [, , H, W] = x.shape;
-  const [, , OH, OW] = outputShape(x.shape, attrs);
+  const [N, C, OH, OW] = outputShape(x.shape, attrs);
   const [dh, dw] = attrs.dilation;
-  const cells: number[] = [];
-  const from = new Int32Array(winners.length + 1);
-  for (let o = 0; o < winners.length; o++) {
-    const plane = Math.floor(o / (OH * OW));
-    const top = (Math.floor(o / OW) % OH) * attrs.stride[0] - attrs.pad[0];
-    const left = (o % OW) * attrs.stride[1] - attrs.pad[1];
-    const [h0, h1] = inside(top, attrs.kernel[0], dh, H);
-    const [w0, w1] = inside(left, attrs.kernel[1], dw, W);
-    for (let kh = h0; kh < h1; kh++) {
-      for (let kw = w0; kw < w1; kw++) {
-        const i = (plane * H + top + kh * dh) * W + left + kw * dw;
-        if (equal(x.data[i], x.data[winners[o]])) cells.push(i);
+  const cells = new Int32Array(attrs.kernel[0] * attrs.kernel[1]);
+  let o = 0;
+  for (let plane = 0; plane < N * C; plane++) {
+    for (let oh = 0; oh < OH; oh++) {
+      const top = oh * attrs.stride[0] - attrs.pad[0];
+      const [h0, h1] = inside(top, attrs.kernel[0], dh, H);
+      for (let ow = 0; ow < OW; ow++) {
+        const left = ow * attrs.stride[1] - attrs.pad[1];
+        const [w0, w1] = inside(left, attrs.kernel[1], dw, W);
+        let count = 0;
+        for (let kh = h0; kh < h1; kh++) {
+          const row = (plane * H + top + kh * dh) * W + left;
+          for (let kw = w0; kw < w1; kw++) cells[count++] = row + kw * dw;
+        }
+        visit(o++, cells, count);
       }
     }
-    from[o + 1] = cells.length;
   }
+}
+
+function tiesOf(x: F64Tensor, attrs: MaxPool2dAttrs | null, winners: Int32Array): Ties {
+  const cells: number[] = [];
+  const from = new Int32Array(winners.length + 1);
+  windowCells(x, attrs, (o, inside, count) => {
+    const most = x.data[winners[o]];
+    for (let k = 0; k < count; k++) if (equal(x.data[inside[k]], most)) cells.push(inside[k]);
+    from[o + 1] = cells.length;
+  });
   return { cells: Int32Array.from(cells), from };
+}
+
+/** The ties of a max-pool's windows. */
+export function maxPoolTies(x: F64Tensor, attrs: MaxPool2dAttrs): Ties {
+  return tiesOf(x, attrs, maxPoolWinners(x, attrs));
 }
 
 /** The ties of every plane. */
 export function globalMaxTies(x: F64Tensor): Ties {
-  const winners = globalMaxWinners(x);
-  const plane = x.data.length / winners.length;
-  const cells: number[] = [];
-  const from = new Int32Array(winners.length + 1);
-  for (let p = 0; p < winners.length; p++) {
-    for (let i = p * plane; i < (p + 1) * plane; i++) if (equal(x.data[i], x.data[winners[p]])) cells.push(i);
-    from[p + 1] = cells.length;
-  }
-  return { cells: Int32Array.from(cells), from };
+  return tiesOf(x, null, globalMaxWinners(x));
 }
 
 /**
