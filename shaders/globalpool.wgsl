@@ -44,22 +44,31 @@ fn isNan(v: f32) -> bool {
   return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
 }
 
+fn equal(a: f32, b: f32) -> bool {
+  return a == b || (isNan(a) && isNan(b));
+}
+
+fn winner(p: u32) -> u32 {
+  var best = x[p * geometry.extent];
+  var place = 0u;
+  for (var i = 1u; i < geometry.extent; i++) {
+    let v = x[p * geometry.extent + i];
+    if (v > best || (isNan(v) && !isNan(best)) || (choice == 1u && equal(v, best))) {
+      best = v;
+      place = i;
+    }
+  }
+  return place;
+}
+
 @compute @workgroup_size(64)
 fn maxForward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = (group.y * groups.x + group.x) * 64u + local;
   if (p >= geometry.planes) {
     return;
   }
-  var best = x[p * geometry.extent];
-  var place = 0u;
-  for (var i = 1u; i < geometry.extent; i++) {
-    let v = x[p * geometry.extent + i];
-    if (v > best || (isNan(v) && !isNan(best))) {
-      best = v;
-      place = i;
-    }
-  }
-  y[p] = best;
+  let place = winner(p);
+  y[p] = x[p * geometry.extent + place];
   winners[p] = place;
 }
 
@@ -86,26 +95,13 @@ fn maxBackward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
   dx[i] = select(0.0, dy[p], savedWinners[p] == i % geometry.extent);
 }
 
-fn equal(a: f32, b: f32) -> bool {
-  return a == b || (isNan(a) && isNan(b));
-}
-
 @compute @workgroup_size(64)
 fn chooseWinners(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = (group.y * groups.x + group.x) * 64u + local;
   if (p >= geometry.planes) {
     return;
   }
-  var best = x[p * geometry.extent];
-  var place = 0u;
-  for (var i = 1u; i < geometry.extent; i++) {
-    let v = x[p * geometry.extent + i];
-    if (v > best || (isNan(v) && !isNan(best)) || (choice == 1u && equal(v, best))) {
-      best = v;
-      place = i;
-    }
-  }
-  winners[p] = select(place, geometry.middle, choice == 2u);
+  winners[p] = select(winner(p), geometry.middle, choice == 2u);
 }
 
 @group(0) @binding(2) var<storage, read> maxima: array<f32>;

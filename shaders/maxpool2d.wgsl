@@ -57,24 +57,34 @@ fn equal(a: f32, b: f32) -> bool {
   return a == b || (isNan(a) && isNan(b));
 }
 
-fn winner(o: u32) -> Winner {
-  let ow = i32(o) % g.outputWidth;
+// Where a window begins in x (before it, where there is padding), and where its plane does.
+struct Window {
+  top: i32,
+  left: i32,
+  plane: i32,
+}
+
+fn window(o: u32) -> Window {
   let row = i32(o) / g.outputWidth;
   let top = (row % g.outputHeight) * g.strideHeight - g.padTop;
-  let left = ow * g.strideWidth - g.padLeft;
-  let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
+  let left = (i32(o) % g.outputWidth) * g.strideWidth - g.padLeft;
+  return Window(top, left, (row / g.outputHeight) * g.inputHeight * g.inputWidth);
+}
+
+fn winner(o: u32) -> Winner {
+  let w = window(o);
   var best = Winner(negativeInfinity(), NONE);
   for (var kh = 0; kh < g.kernelHeight; kh++) {
-    let ih = top + kh * g.dilationHeight;
+    let ih = w.top + kh * g.dilationHeight;
     if (ih < 0 || ih >= g.inputHeight) {
       continue;
     }
     for (var kw = 0; kw < g.kernelWidth; kw++) {
-      let iw = left + kw * g.dilationWidth;
+      let iw = w.left + kw * g.dilationWidth;
       if (iw < 0 || iw >= g.inputWidth) {
         continue;
       }
-      let v = x[plane + ih * g.inputWidth + iw];
+      let v = x[w.plane + ih * g.inputWidth + iw];
       let better = v > best.value || (isNan(v) && !isNan(best.value));
       if (best.place == NONE || better || (choice == 1u && equal(v, best.value))) {
         best = Winner(v, u32(kh * g.kernelWidth + kw));
@@ -93,6 +103,11 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   y[o] = winner(o).value;
 }
 
+// A place as the j-th switch of a word.
+fn packedPlace(place: u32, j: u32) -> u32 {
+  return (place & (NONE >> (32u - switchBits))) << (j * switchBits);
+}
+
 // One invocation makes one word of switches, and the outputs that belong to it.
 @compute @workgroup_size(64)
 fn forwardSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -108,13 +123,13 @@ fn forwardSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
     if (o < count) {
       let best = winner(o);
       y[o] = best.value;
-      packed |= (best.place & (NONE >> (32u - switchBits))) << (j * switchBits);
+      packed |= packedPlace(best.place, j);
     }
   }
   switches[word] = packed;
 }
 
-// The middle of the cells first, ..., last of one axis of a window that begins at `start` and lie in [0, extent); -1 if there are none.
+// Of the cells along one axis of a window that begins at `start`, the middle one of those that lie in [0, extent); -1 if there are none.
 fn middle(start: i32, kernel: i32, dilation: i32, extent: i32) -> i32 {
   let first = select(0, (dilation - 1 - start) / dilation, start < 0);
   let end = min(kernel, (extent - start + dilation - 1) / dilation);
@@ -122,11 +137,17 @@ fn middle(start: i32, kernel: i32, dilation: i32, extent: i32) -> i32 {
 }
 
 fn middlePlace(o: u32) -> u32 {
-  let ow = i32(o) % g.outputWidth;
-  let oh = (i32(o) / g.outputWidth) % g.outputHeight;
-  let kh = middle(oh * g.strideHeight - g.padTop, g.kernelHeight, g.dilationHeight, g.inputHeight);
-  let kw = middle(ow * g.strideWidth - g.padLeft, g.kernelWidth, g.dilationWidth, g.inputWidth);
+  let w = window(o);
+  let kh = middle(w.top, g.kernelHeight, g.dilationHeight, g.inputHeight);
+  let kw = middle(w.left, g.kernelWidth, g.dilationWidth, g.inputWidth);
   return select(u32(kh * g.kernelWidth + kw), NONE, kh < 0 || kw < 0);
+}
+
+fn chosenPlace(o: u32) -> u32 {
+  if (choice == 2u) {
+    return middlePlace(o);
+  }
+  return winner(o).place;
 }
 
 @compute @workgroup_size(64)
@@ -141,13 +162,7 @@ fn chooseSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) 
   for (var j = 0u; j < perWord; j++) {
     let o = word * perWord + j;
     if (o < count) {
-      var place = NONE;
-      if (choice == 2u) {
-        place = middlePlace(o);
-      } else {
-        place = winner(o).place;
-      }
-      packed |= (place & (NONE >> (32u - switchBits))) << (j * switchBits);
+      packed |= packedPlace(chosenPlace(o), j);
     }
   }
   switches[word] = packed;
@@ -214,12 +229,10 @@ fn findIndices(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
     return;
   }
   let place = i32(winner(o).place);
-  let ow = i32(o) % g.outputWidth;
-  let row = i32(o) / g.outputWidth;
-  let ih = (row % g.outputHeight) * g.strideHeight - g.padTop + (place / g.kernelWidth) * g.dilationHeight;
-  let iw = ow * g.strideWidth - g.padLeft + (place % g.kernelWidth) * g.dilationWidth;
-  let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
-  let at = plane + select(ih * g.inputWidth + iw, iw * g.inputHeight + ih, g.columnMajor == 1u);
+  let w = window(o);
+  let ih = w.top + (place / g.kernelWidth) * g.dilationHeight;
+  let iw = w.left + (place % g.kernelWidth) * g.dilationWidth;
+  let at = w.plane + select(ih * g.inputWidth + iw, iw * g.inputHeight + ih, g.columnMajor == 1u);
   indices[o] = select(at, -1, place < 0);
 }
 
@@ -233,19 +246,15 @@ fn shareTies(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
   if (o >= g.planes * u32(g.outputHeight * g.outputWidth)) {
     return;
   }
-  let ow = i32(o) % g.outputWidth;
-  let row = i32(o) / g.outputWidth;
-  let top = (row % g.outputHeight) * g.strideHeight - g.padTop;
-  let left = ow * g.strideWidth - g.padLeft;
-  let plane = (row / g.outputHeight) * g.inputHeight * g.inputWidth;
+  let w = window(o);
   let maximum = maxima[o];
   var ties = 0.0;
   for (var kh = 0; kh < g.kernelHeight; kh++) {
-    let ih = top + kh * g.dilationHeight;
+    let ih = w.top + kh * g.dilationHeight;
     for (var kw = 0; kw < g.kernelWidth; kw++) {
-      let iw = left + kw * g.dilationWidth;
+      let iw = w.left + kw * g.dilationWidth;
       if (ih >= 0 && ih < g.inputHeight && iw >= 0 && iw < g.inputWidth) {
-        ties += select(0.0, 1.0, equal(x[plane + ih * g.inputWidth + iw], maximum));
+        ties += select(0.0, 1.0, equal(x[w.plane + ih * g.inputWidth + iw], maximum));
       }
     }
   }

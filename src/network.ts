@@ -8,7 +8,7 @@ import { ParameterStore } from './gpu/store.ts';
 import { Turns } from './gpu/turns.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
 import { compile, type CompileOptions } from './plan.ts';
-import { ruleSpec, type Rule, type RuleSpec } from './rule.ts';
+import { DEFAULT_RULES, ruleSpec, type Rule, type RuleSpec } from './rule.ts';
 import { formatShape, size, type AnyTensor, type Shape, type Tensor } from './tensor.ts';
 
 /**
@@ -114,6 +114,9 @@ export function requireScores(graph: Graph): string {
   }
   return graph.scores;
 }
+
+/** Rules with every axis named, so that the same rules are the same text. */
+const completed = (rule: Rule | RuleSpec | undefined): RuleSpec => ({ ...DEFAULT_RULES, ...ruleSpec(rule) });
 
 /** Plans kept ready at once; each holds its own activations and signals on the device. */
 const MOST_EXECUTORS = 4;
@@ -222,10 +225,10 @@ export class Network {
     if (questions.length === 0) return [];
     const [first] = questions;
     const target = this.#targetTensor(first);
-    const rule = ruleSpec(first.rule);
+    const rule = completed(first.rule);
     const through = first.through ?? [];
     for (const question of questions) {
-      const same = this.#targetTensor(question) === target && JSON.stringify(ruleSpec(question.rule)) === JSON.stringify(rule);
+      const same = this.#targetTensor(question) === target && JSON.stringify(completed(question.rule)) === JSON.stringify(rule);
       if (!same || JSON.stringify(question.through ?? []) !== JSON.stringify(through)) {
         throw new InputError(
           'gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.',
@@ -349,7 +352,8 @@ export function neuronIndex({ tensor, at }: Neuron, shape: Shape): number {
   return at.reduce((index, coordinate, d) => index * axes[d] + coordinate, 0);
 }
 
-function seedAt(shape: Shape, units: readonly number[]): Tensor {
+/** A seed of ones, at one unit of each item. */
+export function seedAt(shape: Shape, units: readonly number[]): Tensor {
   const data = new Float32Array(size(shape));
   const perItem = data.length / units.length;
   units.forEach((unit, n) => (data[n * perItem + unit] = 1));

@@ -68,7 +68,8 @@ export function rulePasses(rule: Rule, x: number, r: number, zero: LayerRules['z
   }
 }
 
-const indicator = (x: number, zero: LayerRules['zero']): boolean => x > 0 || (zero === 'open' && x === 0);
+/** ReLU's sign indicator [x > 0], or [x >= 0] where zero is open. */
+export const indicator = (x: number, zero: LayerRules['zero']): boolean => x > 0 || (zero === 'open' && x === 0);
 
 /** Whether a ReLU's rule looks at its input at all. */
 export function consultsInput({ relu }: Pick<LayerRules, 'relu'>): boolean {
@@ -188,16 +189,18 @@ function refuse(nodes: readonly RuledNode[], pattern: string, value: string | Pa
   );
 }
 
-/** Rules in a line: `relu guided, maxpool last, conv5*=linear`; `gradient` where nothing departs from it. */
-export function describeRules(spec: RuleSpec): string {
-  const axes = (rules: Partial<LayerRules>): string[] =>
-    AXES.filter((axis) => rules[axis] !== undefined && rules[axis] !== DEFAULT_RULES[axis]).map((axis) =>
-      axis === 'relu' ? rules[axis]! : axis === 'zero' ? `${rules[axis]} at zero` : `${axis} ${rules[axis]}`,
-    );
-  const { at = {}, ...common } = spec;
+/** Rules in words, one for each axis and override that is there: `guided`, `open at zero`, `maxpool last`, `conv5*=linear`. */
+export function ruleWords({ at = {}, ...common }: RuleSpec): string[] {
+  const word = (axis: RuleAxis): string =>
+    axis === 'relu' ? common[axis]! : axis === 'zero' ? `${common[axis]} at zero` : `${axis} ${common[axis]}`;
   const overrides = Object.entries(at).map(
     ([pattern, value]) => `${pattern}=${typeof value === 'string' ? value : Object.values(value).join(' ')}`,
   );
-  const own = axes(common);
-  return [...(common.relu && common.relu !== 'gradient' ? own : ['gradient', ...own]), ...overrides].join(', ');
+  return [...AXES.filter((axis) => common[axis] !== undefined).map(word), ...overrides];
+}
+
+/** Rules in a line: ReLU's, and where they depart from the gradient the others. */
+export function describeRules({ relu = DEFAULT_RULES.relu, at, ...given }: RuleSpec): string {
+  const departing = Object.entries(given).filter(([axis, rule]) => rule !== DEFAULT_RULES[axis as RuleAxis]);
+  return ruleWords({ relu, ...Object.fromEntries(departing), at }).join(', ');
 }

@@ -1,11 +1,12 @@
 /** The options that choose the rules of the backward pass, the same for every command that has one. */
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
-import { describeRules, parseAxis, parseRule, RULE_AXES, RULES, ruleSpec, type LayerRules, type RuleSpec } from '../rule.ts';
+import { isObject } from '../formats/json.ts';
+import { describeRules, parseAxis, parseRule, RULE_AXES, RULES, ruleSpec, ruleWords, type LayerRules, type RuleSpec } from '../rule.ts';
 import { isRulePreset, RULE_PRESETS } from '../rulePresets.ts';
 import { collect } from './arguments.ts';
+import { readBytes } from './files.ts';
 
 export interface RuleArguments {
   readonly rule: string;
@@ -54,8 +55,9 @@ export async function chosenRules(args: RuleArguments): Promise<ChosenRules> {
   });
   const overrides = at.length > 0 || base.at ? { at: { ...base.at, ...Object.fromEntries(at) } } : {};
   const spec = ruleSpec({ ...base, ...axes, ...overrides });
-  const rest = describeRules({ ...axes, at: Object.fromEntries(at) }).replace(/^gradient(, |$)/, '');
-  return { spec, words: name === null ? describeRules(spec) : [name, rest].filter((part) => part !== '').join(', ') };
+  // What was asked for beside a preset or a file is told even where it is the default: it may undo what those say.
+  const words = name === null ? describeRules(spec) : [name, ...ruleWords({ ...axes, at: Object.fromEntries(at) })].join(', ');
+  return { spec, words };
 }
 
 async function baseRules(text: string): Promise<{ readonly base: RuleSpec; readonly name: string | null }> {
@@ -71,20 +73,19 @@ async function baseRules(text: string): Promise<{ readonly base: RuleSpec; reado
 
 /** A file of rules: a RuleSpec in JSON, which may begin with a `preset` that its own fields then change. */
 async function readRules(file: string): Promise<RuleSpec> {
+  const text = new TextDecoder().decode(await readBytes(file, '--rule'));
   let content: unknown;
   try {
-    content = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new InputError(
-      `${file}: expected a JSON file of rules, got ${error instanceof SyntaxError ? 'text that is none' : (error as Error).message}.`,
-    );
+    content = JSON.parse(text);
+  } catch {
+    throw new InputError(`${file}: expected a JSON file of rules, got text that is none.`);
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+  if (!isObject(content)) {
     throw new InputError(
       `${file}: expected an object of rules, such as {"relu": "deconvnet", "at": {"conv5*": "linear"}}, got something else.`,
     );
   }
-  const { preset, ...own } = content as Record<string, unknown>;
+  const { preset, ...own } = content;
   if (preset !== undefined && !(typeof preset === 'string' && isRulePreset(preset))) {
     throw new InputError(`${file}: expected a preset among ${Object.keys(RULE_PRESETS).join(', ')}, got ${JSON.stringify(preset)}.`);
   }

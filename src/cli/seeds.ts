@@ -3,9 +3,10 @@ import { InputError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { typeGraph, valueInfo } from '../graph.ts';
 import type { LoadedGraph } from '../models/model.ts';
-import { argmax, Network, neuronIndex, requireScores } from '../network.ts';
-import { size, type Tensor } from '../tensor.ts';
+import { argmax, Network, neuronIndex, requireScores, seedAt } from '../network.ts';
+import type { Tensor } from '../tensor.ts';
 import { parseInteger, parseNeuron } from './arguments.ts';
+import { classCount } from './classes.ts';
 
 export interface SeedArguments {
   /** A class number or top1. */
@@ -29,25 +30,18 @@ export interface Seed {
 export async function seedFor(gpu: Gpu, loaded: LoadedGraph, input: Tensor, { target, neuron }: SeedArguments): Promise<Seed> {
   if (target !== undefined && neuron !== undefined) throw new InputError('--neuron: expected either --target or --neuron, got both.');
   const typed = typeGraph(loaded.graph);
+  const everywhere = (unit: number): number[] => new Array<number>(input.shape[0]).fill(unit);
   if (neuron !== undefined) {
     const unit = parseNeuron(neuron);
     const { shape } = valueInfo(typed, unit.tensor);
-    return { target: unit.tensor, seed: ones(shape, neuronIndex(unit, shape)), class: null, title: `unit ${neuron}` };
+    return { target: unit.tensor, seed: seedAt(shape, everywhere(neuronIndex(unit, shape))), class: null, title: `unit ${neuron}` };
   }
   const scores = requireScores(loaded.graph);
-  const { shape } = valueInfo(typed, scores);
-  const classes = size(shape) / shape[0];
+  const classes = classCount(loaded.graph);
   const wanted = target === undefined || target === 'top1' ? null : parseInteger(target, '--target');
   if (wanted !== null && wanted >= classes) throw new InputError(`--target: expected a class in [0, ${classes - 1}], got ${wanted}.`);
   const chosen = wanted ?? (await bestClass(gpu, loaded, input));
-  return { target: scores, seed: ones(shape, chosen), class: chosen, title: `class ${chosen}` };
-}
-
-function ones(shape: readonly number[], at: number): Tensor {
-  const data = new Float32Array(size(shape));
-  const perItem = data.length / (shape[0] ?? 1);
-  for (let i = at; i < data.length; i += perItem) data[i] = 1;
-  return { shape, data };
+  return { target: scores, seed: seedAt(valueInfo(typed, scores).shape, everywhere(chosen)), class: chosen, title: `class ${chosen}` };
 }
 
 /** The class with the highest score of the first item. */

@@ -7,9 +7,9 @@ import { GraphError } from '../errors.ts';
 import { layerRules, type TypedGraph, type TypedNode } from '../graph.ts';
 import type { ClipAttrs } from '../ops/clip.ts';
 import type { MaxPool2dAttrs } from '../ops/maxpool2d.ts';
-import { consultsInput, DEFAULT_RULES, type LayerRules, type RuleSpec } from '../rule.ts';
+import { consultsInput, DEFAULT_RULES, indicator, type LayerRules, type RuleSpec } from '../rule.ts';
 import { clipPasses, clipValue } from './elementwise.ts';
-import { choiceOf, gatherWinners, globalMaxTies, globalMaxWinners, maxpool2d, maxPoolTies, maxPoolWinners, type Ties } from './pool.ts';
+import { choiceOf, eachWindow, equal, gatherWinners, maxpool2d, maxShape, maxWinners, type MaxWindows } from './pool.ts';
 import type { F64Tensor } from './types.ts';
 
 /** Forward values by name. */
@@ -35,6 +35,7 @@ export interface Decision {
 export interface NodeDecisions {
   readonly node: string;
   readonly op: string;
+  /** Decisions that the rules consult. */
   readonly units: number;
   readonly differing: number;
 }
@@ -47,14 +48,21 @@ export interface DecisionReport {
   readonly list: readonly Decision[];
 }
 
-type Report = (index: number, a: number, b: number, margin: number) => void;
+/**
+ * One decision of a run a beside that of a run b: the deciding values ({@link Decision}), how far a is from deciding otherwise (as b did where they
+ * differ, else in the nearest way), and how far rounding may have moved a on that way.
+ */
+export type VisitDecision = (index: number, a: number, b: number, margin: number, allowance: number, differs: boolean) => void;
 
 /** An op whose adjoint depends on its input through decisions alone. */
 interface Decider {
   /** The node's outputs for x, with the decisions that `deciding` would take. */
   forward(attrs: never, x: F64Tensor, deciding: F64Tensor): F64Tensor[];
-  /** Calls `report` for every disagreement on what the rules consult; returns the number of units. */
-  compare(attrs: never, rules: LayerRules, a: F64Tensor, b: F64Tensor, report: Report): number;
+  /**
+   * Visits every decision that the rules consult and returns their number.
+   * @param t how far each element of a may lie from b's by rounding; null for not at all
+   */
+  units(attrs: never, rules: LayerRules, a: F64Tensor, b: F64Tensor, t: Float64Array | null, visit: VisitDecision): number;
   /** Where the input of the other run is not at hand, whether its output decides the same way. */
   byOutput?(rules: LayerRules): boolean;
 }
@@ -65,37 +73,15 @@ function map(x: F64Tensor, f: (v: number, i: number) => number): F64Tensor {
   return { shape: x.shape, data };
 }
 
-function compareWinners(p: Int32Array, q: Int32Array, a: F64Tensor, b: F64Tensor, report: Report): number {
-  for (let i = 0; i < p.length; i++) {
-    if (p[i] !== q[i]) report(i, a.data[p[i]], b.data[q[i]], a.data[p[i]] - a.data[q[i]]);
-  }
-  return p.length;
-}
-
-function compareTies(p: Ties, q: Ties, a: F64Tensor, b: F64Tensor, report: Report): number {
-  const windows = p.from.length - 1;
-  for (let o = 0; o < windows; o++) {
-    const mine = p.cells.subarray(p.from[o], p.from[o + 1]);
-    const other = q.cells.subarray(q.from[o], q.from[o + 1]);
-    const apart = [...mine.filter((i) => !other.includes(i)), ...other.filter((i) => !mine.includes(i))];
-    if (apart.length === 0) continue;
-    const most = a.data[mine[0]];
-    report(o, most, b.data[other[0]], Math.max(...apart.map((i) => most - a.data[i])));
-  }
-  return windows;
-}
-
 const relu: Decider = {
   // y > 0 exactly where x > 0, but y = 0 does not tell x = 0 from x < 0.
   byOutput: ({ zero }) => zero === 'closed',
   forward: (_, x, deciding) => [map(x, (v, i) => (deciding.data[i] <= 0 ? 0 : v))],
-  compare(_, rules, a, b, report) {
-    if (!consultsInput(rules)) return a.data.length;
-    const open = (v: number): boolean => v > 0 || (rules.zero === 'open' && v === 0);
-    for (let i = 0; i < a.data.length; i++) {
-      if (open(a.data[i]) !== open(b.data[i])) report(i, a.data[i], b.data[i], Math.abs(a.data[i]));
-    }
-    return a.data.length;
+  units(_, rules, { data: a }, { data: b }, t, visit) {
+    if (!consultsInput(rules)) return 0;
+    const { zero } = rules;
+    for (let i = 0; i < a.length; i++) visit(i, a[i], b[i], Math.abs(a[i]), t?.[i] ?? 0, indicator(a[i], zero) !== indicator(b[i], zero));
+    return a.length;
   },
 };
 
@@ -103,38 +89,63 @@ const clip: Decider = {
   forward: (attrs: ClipAttrs, x, deciding) => [
     map(x, (v, i) => (clipPasses(attrs, deciding.data[i]) ? v : clipValue(attrs, deciding.data[i]))),
   ],
-  compare(attrs: ClipAttrs, _, a, b, report) {
+  units(attrs: ClipAttrs, _, { data: a }, { data: b }, t, visit) {
     const { min = -Infinity, max = Infinity } = attrs;
-    for (let i = 0; i < a.data.length; i++) {
-      const [p, q] = [a.data[i], b.data[i]];
-      if (clipPasses(attrs, p) !== clipPasses(attrs, q)) report(i, p, q, Math.min(Math.abs(p - min), Math.abs(p - max)));
+    for (let i = 0; i < a.length; i++) {
+      const margin = Math.min(Math.abs(a[i] - min), Math.abs(a[i] - max));
+      visit(i, a[i], b[i], margin, t?.[i] ?? 0, clipPasses(attrs, a[i]) !== clipPasses(attrs, b[i]));
     }
-    return a.data.length;
+    return a.length;
   },
 };
+
+/**
+ * The windows of a maximum. A cell is a way to decide otherwise, unless it ties with the maximum in both runs: such ties (zeros behind a ReLU, one
+ * number that overlapping windows below have copied) are for the rule to decide, not for rounding. Where the runs differ in several cells, which
+ * the rules of ties allow, the one that rounding explains least speaks for the window.
+ */
+function maxUnits(
+  windows: MaxWindows,
+  { maxpool: rule }: LayerRules,
+  a: F64Tensor,
+  b: F64Tensor,
+  t: Float64Array | null,
+  visit: VisitDecision,
+): number {
+  const choice = choiceOf(rule);
+  if (choice === 'centre') return 0;
+  const mine = maxWinners(a, windows, choice ?? 'first');
+  const other = maxWinners(b, windows, choice ?? 'first');
+  eachWindow(a, windows, (o, cells, count) => {
+    if (count === 0) return;
+    const [p, q] = [mine[o], other[o]];
+    let [margin, allowance, differs] = [Infinity, 0, false];
+    for (let k = 0; k < count; k++) {
+      const i = cells[k];
+      const [tied, tiedThere] = [equal(a.data[i], a.data[p]), equal(b.data[i], b.data[q])];
+      const apart = choice ? p !== q && i === q : tied !== tiedThere;
+      if (!apart && (i === p || (tied && tiedThere))) continue;
+      const [d, r] = [a.data[p] - a.data[i], t ? t[p] + t[i] : 0];
+      if (apart ? !differs || d - r > margin - allowance : !differs && d - r < margin - allowance) [margin, allowance] = [d, r];
+      differs ||= apart;
+    }
+    visit(o, a.data[p], b.data[q], margin, allowance, differs);
+  });
+  return mine.length;
+}
 
 const maxPool: Decider = {
   forward(attrs: MaxPool2dAttrs, x, deciding) {
     const [y, indices] = maxpool2d.forward({ attrs, x: [deciding], bounds: false });
-    return [gatherWinners(x, maxPoolWinners(deciding, attrs), y.shape, false), indices];
+    return [gatherWinners(x, maxWinners(deciding, attrs), y.shape, false), indices];
   },
-  compare(attrs: MaxPool2dAttrs, { maxpool: rule }, a, b, report) {
-    const choice = choiceOf(rule);
-    if (!choice) return compareTies(maxPoolTies(a, attrs), maxPoolTies(b, attrs), a, b, report);
-    return compareWinners(maxPoolWinners(a, attrs, choice), maxPoolWinners(b, attrs, choice), a, b, report);
-  },
+  units: maxUnits,
 };
 
 const globalMaxPool: Decider = {
-  forward: (_, x, deciding) => [gatherWinners(x, globalMaxWinners(deciding), globalShape(x), false)],
-  compare(_, { maxpool: rule }, a, b, report) {
-    const choice = choiceOf(rule);
-    if (!choice) return compareTies(globalMaxTies(a), globalMaxTies(b), a, b, report);
-    return compareWinners(globalMaxWinners(a, choice), globalMaxWinners(b, choice), a, b, report);
-  },
+  forward: (_, x, deciding) => [gatherWinners(x, maxWinners(deciding, null), maxShape(x.shape, null), false)],
+  units: (_, rules, a, b, t, visit) => maxUnits(null, rules, a, b, t, visit),
 };
-
-const globalShape = (x: F64Tensor): number[] => x.shape.map((extent, axis) => (axis < 2 ? extent : 1));
 
 const DECIDERS: Readonly<Record<string, Decider>> = { relu, clip, maxpool2d: maxPool, globalmaxpool: globalMaxPool };
 
@@ -168,6 +179,24 @@ export function forwardOnBranch(node: TypedNode, x: F64Tensor, deciding: F64Tens
 }
 
 /**
+ * Visits what a node decides in two runs, as far as its rules consult it.
+ * @param t how far each element of a's deciding tensor may lie from b's by rounding; null for not at all
+ * @returns the number of decisions
+ */
+export function eachDecision(
+  typed: TypedGraph,
+  node: TypedNode,
+  a: Values,
+  b: Values,
+  rules: LayerRules,
+  t: Float64Array | null,
+  visit: VisitDecision,
+): number {
+  const [p, q] = [decidingInput(typed, node, a, b, rules), decidingInput(typed, node, b, a, rules)];
+  return DECIDERS[node.op].units(node.typedAttrs as never, rules, p, q, t, visit);
+}
+
+/**
  * Where two runs of a graph (`a`: usually f64, `b`: usually the GPU's values, widened) decide differently, as far as the rules consult the
  * decision: DeconvNet's ReLUs do not ask for the sign of their input, nor windows whose signal goes to the middle for their maximum. The sign of R,
  * which DeconvNet and guided do ask for, is no such decision: max(R, 0) has no jump, so rounding in R stays rounding.
@@ -182,9 +211,8 @@ export function compareDecisions(typed: TypedGraph, a: Values, b: Values, limit 
     if (!decides(node)) continue;
     let differing = 0;
     const rules = rulesOf(node.name);
-    const p = decidingInput(typed, node, a, b, rules);
-    const q = decidingInput(typed, node, b, a, rules);
-    const units = DECIDERS[node.op].compare(node.typedAttrs as never, rules, p, q, (index, a, b, margin) => {
+    const units = eachDecision(typed, node, a, b, rules, null, (index, a, b, margin, _, differs) => {
+      if (!differs) return;
       differing += 1;
       if (list.length < limit) list.push({ node: node.name, op: node.op, index, a, b, margin });
     });

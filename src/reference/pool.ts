@@ -8,10 +8,10 @@ import { middleOf } from '../ops/globalpool.ts';
 import type { MaxPool2dAttrs } from '../ops/maxpool2d.ts';
 import { windowExtent } from '../ops/window.ts';
 import type { LayerRules } from '../rule.ts';
-import type { Shape } from '../tensor.ts';
+import { size, type Shape } from '../tensor.ts';
 import { bounded, input } from './arrays.ts';
 import { DIVISION, magnitudes, passBound, sumBound, sumBounds, U } from './bounds.ts';
-import type { Bounded, F64Tensor, ReferenceOp } from './types.ts';
+import type { Bounded, F64Tensor, ReferenceAdjointCall, ReferenceOp } from './types.ts';
 
 /** Roundings that a division by a count is worth: 2.5 ULP. */
 const DIVISION_ROUNDINGS = DIVISION / U;
@@ -45,64 +45,78 @@ function overlap(kernel: number, stride: number, dilation: number): number {
 export type Choice = 'first' | 'last' | 'centre';
 
 /** Whether two values tie: NaN with NaN too. */
-const equal = (a: number, b: number): boolean => a === b || (a !== a && b !== b);
+export const equal = (a: number, b: number): boolean => a === b || (a !== a && b !== b);
+
+/** The windows of a maximum: those of a max-pool, or, where it is null, one over each plane. */
+export type MaxWindows = MaxPool2dAttrs | null;
+
+/** The extents of what a maximum over windows makes of x. */
+export const maxShape = (x: Shape, windows: MaxWindows): number[] =>
+  windows ? outputShape(x, windows) : x.map((extent, axis) => (axis < 2 ? extent : 1));
 
 /**
- * The winner of every window as a flat row-major index into x: the first or last maximum, or the middle of the window's cells inside (of two, the
- * upper and left one); -1 where a window has no cell inside.
+ * Calls `visit` with every window, the flat indices into x of its cells inside, in row-major order, and the one in their middle (of two, the upper and
+ * left one; -1 if there is no cell). The cells are the first `count` of an array that is used again for the next window.
  */
-export function maxPoolWinners(x: F64Tensor, attrs: MaxPool2dAttrs, choice: Choice = 'first'): Int32Array {
-  const [N, C, H, W] = x.shape;
-  const [, , OH, OW] = outputShape(x.shape, attrs);
-  const [dh, dw] = attrs.dilation;
-  const winners = new Int32Array(N * C * OH * OW);
-  const data = x.data;
+export function eachWindow(
+  x: F64Tensor,
+  windows: MaxWindows,
+  visit: (window: number, cells: Int32Array, count: number, middle: number) => void,
+): void {
+  if (windows === null) {
+    const planes = x.shape[0] * x.shape[1];
+    const extent = x.data.length / planes;
+    const middle = middleOf(x.shape.slice(2));
+    const cells = new Int32Array(extent);
+    for (let plane = 0, first = 0; plane < planes; plane++, first += extent) {
+      for (let k = 0; k < extent; k++) cells[k] = first + k;
+      visit(plane, cells, extent, first + middle);
+    }
+    return;
+  }
+  const [, , H, W] = x.shape;
+  const [N, C, OH, OW] = outputShape(x.shape, windows);
+  const [dh, dw] = windows.dilation;
+  const cells = new Int32Array(windows.kernel[0] * windows.kernel[1]);
   let o = 0;
   for (let plane = 0; plane < N * C; plane++) {
     for (let oh = 0; oh < OH; oh++) {
-      const top = oh * attrs.stride[0] - attrs.pad[0];
-      const [h0, h1] = inside(top, attrs.kernel[0], dh, H);
+      const top = oh * windows.stride[0] - windows.pad[0];
+      const [h0, h1] = inside(top, windows.kernel[0], dh, H);
       for (let ow = 0; ow < OW; ow++) {
-        const left = ow * attrs.stride[1] - attrs.pad[1];
-        const [w0, w1] = inside(left, attrs.kernel[1], dw, W);
-        if (choice === 'centre') {
-          const [kh, kw] = [Math.floor((h0 + h1 - 1) / 2), Math.floor((w0 + w1 - 1) / 2)];
-          winners[o++] = h0 < h1 && w0 < w1 ? (plane * H + top + kh * dh) * W + left + kw * dw : -1;
-          continue;
-        }
-        let winner = -1;
-        let best = -Infinity;
+        const left = ow * windows.stride[1] - windows.pad[1];
+        const [w0, w1] = inside(left, windows.kernel[1], dw, W);
+        let count = 0;
         for (let kh = h0; kh < h1; kh++) {
           const row = (plane * H + top + kh * dh) * W + left;
-          for (let kw = w0; kw < w1; kw++) {
-            const v = data[row + kw * dw];
-            if (winner < 0 || v > best || (v !== v && best === best) || (choice === 'last' && equal(v, best))) {
-              winner = row + kw * dw;
-              best = v;
-            }
-          }
+          for (let kw = w0; kw < w1; kw++) cells[count++] = row + kw * dw;
         }
-        winners[o++] = winner;
+        visit(o++, cells, count, count > 0 ? cells[((h1 - h0 - 1) >> 1) * (w1 - w0) + ((w1 - w0 - 1) >> 1)] : -1);
       }
     }
   }
-  return winners;
 }
 
-/** The winner of every plane, as {@link maxPoolWinners} gives them. */
-export function globalMaxWinners(x: F64Tensor, choice: Choice = 'first'): Int32Array {
-  const winners = new Int32Array(x.shape[0] * x.shape[1]);
-  const plane = x.data.length / winners.length;
-  if (choice === 'centre') return winners.map((_, p) => p * plane + middleOf(x.shape.slice(2)));
-  for (let p = 0; p < winners.length; p++) {
-    let winner = p * plane;
-    for (let i = winner + 1; i < (p + 1) * plane; i++) {
-      const v = x.data[i];
-      const best = x.data[winner];
-      if (v > best || (v !== v && best === best) || (choice === 'last' && equal(v, best))) winner = i;
+/** The winner of every window as a flat index into x: the first or last maximum, or the middle; -1 where a window has no cell inside. */
+export function maxWinners(x: F64Tensor, windows: MaxWindows, choice: Choice = 'first'): Int32Array {
+  const { data } = x;
+  const winners = new Int32Array(size(maxShape(x.shape, windows)));
+  eachWindow(x, windows, (o, cells, count, middle) => {
+    if (choice === 'centre' || count === 0) {
+      winners[o] = middle;
+      return;
     }
-    winners[p] = winner;
-  }
+    let winner = cells[0];
+    let best = data[winner];
+    for (let k = 1; k < count; k++) {
+      const v = data[cells[k]];
+      if (v > best || (v !== v && best === best) || (choice === 'last' && equal(v, best))) {
+        winner = cells[k];
+        best = v;
+      }
+    }
+    winners[o] = winner;
+  });
   return winners;
 }
 
@@ -133,74 +147,22 @@ function scatterWinners(shape: Shape, length: number, winners: Int32Array, dy: F
  * The cells of every window that equal its maximum, as flat indices into x, window after window: those of window o are
  * cells[from[o]] to cells[from[o + 1] - 1].
  */
-export interface Ties {
+interface Ties {
   readonly cells: Int32Array;
   readonly from: Int32Array;
 }
 
-/**
- * Calls `visit` with every window of a max-pool, or every plane where `attrs` is null, and the flat indices of its cells inside, in row-major order:
- * the first `count` of `cells`, which is used again for the next window.
- */
-export function windowCells(
-  x: F64Tensor,
-  attrs: MaxPool2dAttrs | null,
-  visit: (window: number, cells: Int32Array, count: number) => void,
-): void {
-  if (attrs === null) {
-    const planes = x.shape[0] * x.shape[1];
-    const extent = x.data.length / planes;
-    const cells = new Int32Array(extent);
-    for (let plane = 0; plane < planes; plane++)
-      visit(
-        plane,
-        cells.map((_, i) => plane * extent + i),
-        extent,
-      );
-    return;
-  }
-  const [, , H, W] = x.shape;
-  const [N, C, OH, OW] = outputShape(x.shape, attrs);
-  const [dh, dw] = attrs.dilation;
-  const cells = new Int32Array(attrs.kernel[0] * attrs.kernel[1]);
-  let o = 0;
-  for (let plane = 0; plane < N * C; plane++) {
-    for (let oh = 0; oh < OH; oh++) {
-      const top = oh * attrs.stride[0] - attrs.pad[0];
-      const [h0, h1] = inside(top, attrs.kernel[0], dh, H);
-      for (let ow = 0; ow < OW; ow++) {
-        const left = ow * attrs.stride[1] - attrs.pad[1];
-        const [w0, w1] = inside(left, attrs.kernel[1], dw, W);
-        let count = 0;
-        for (let kh = h0; kh < h1; kh++) {
-          const row = (plane * H + top + kh * dh) * W + left;
-          for (let kw = w0; kw < w1; kw++) cells[count++] = row + kw * dw;
-        }
-        visit(o++, cells, count);
-      }
-    }
-  }
-}
-
-function tiesOf(x: F64Tensor, attrs: MaxPool2dAttrs | null, winners: Int32Array): Ties {
+/** The ties of every window. */
+function maxTies(x: F64Tensor, windows: MaxWindows): Ties {
+  const winners = maxWinners(x, windows);
   const cells: number[] = [];
   const from = new Int32Array(winners.length + 1);
-  windowCells(x, attrs, (o, inside, count) => {
+  eachWindow(x, windows, (o, inside, count) => {
     const most = x.data[winners[o]];
     for (let k = 0; k < count; k++) if (equal(x.data[inside[k]], most)) cells.push(inside[k]);
     from[o + 1] = cells.length;
   });
   return { cells: Int32Array.from(cells), from };
-}
-
-/** The ties of a max-pool's windows. */
-export function maxPoolTies(x: F64Tensor, attrs: MaxPool2dAttrs): Ties {
-  return tiesOf(x, attrs, maxPoolWinners(x, attrs));
-}
-
-/** The ties of every plane. */
-export function globalMaxTies(x: F64Tensor): Ties {
-  return tiesOf(x, null, globalMaxWinners(x));
 }
 
 /**
@@ -233,13 +195,23 @@ export function choiceOf(rule: PoolRule): Choice | null {
   return rule === 'switches' ? 'first' : rule;
 }
 
+/** The adjoint of a maximum over windows, under the rule of the call. */
+function maxAdjoint(call: ReferenceAdjointCall<unknown>, windows: MaxWindows): Bounded {
+  const x = input(call, 0);
+  const { maxpool: rule } = call.rules;
+  const choice = choiceOf(rule);
+  const dy = call.dy[0]!.data;
+  if (!choice) return scatterTies(x.shape, x.data.length, maxTies(x, windows), dy, rule === 'average-ties', call.bounds);
+  return scatterWinners(x.shape, x.data.length, maxWinners(x, windows, choice), dy, call.bounds);
+}
+
 /** maxpool2d: x[N,C,H,W] -> y[N,C,OH,OW], indices (flat into x; in 'column' order a plane's position (h, w) counts as w*H + h). Exact. */
 export const maxpool2d: ReferenceOp<MaxPool2dAttrs> = {
   forward(call): Bounded[] {
     const x = input(call, 0);
     const [, , H, W] = x.shape;
     const shape = outputShape(x.shape, call.attrs);
-    const winners = maxPoolWinners(x, call.attrs);
+    const winners = maxWinners(x, call.attrs);
     const indices = Float64Array.from(winners, (i) => {
       if (call.attrs.indexOrder === 'row' || i < 0) return i;
       const at = i % (H * W);
@@ -250,31 +222,16 @@ export const maxpool2d: ReferenceOp<MaxPool2dAttrs> = {
       bounded(shape, indices, call.bounds ? new Float64Array(indices.length) : undefined),
     ];
   },
-  adjoint(call): Bounded {
-    const x = input(call, 0);
-    const { maxpool: rule } = call.rules;
-    const choice = choiceOf(rule);
-    const dy = call.dy[0]!.data;
-    if (!choice) return scatterTies(x.shape, x.data.length, maxPoolTies(x, call.attrs), dy, rule === 'average-ties', call.bounds);
-    return scatterWinners(x.shape, x.data.length, maxPoolWinners(x, call.attrs, choice), dy, call.bounds);
-  },
+  adjoint: (call) => maxAdjoint(call, call.attrs),
 };
 
 /** globalmaxpool: x[N,C,...] -> y[N,C,1,...]. Exact. */
 export const globalmaxpool: ReferenceOp<object> = {
   forward(call): Bounded[] {
     const x = input(call, 0);
-    const shape = x.shape.map((extent, axis) => (axis < 2 ? extent : 1));
-    return [gatherWinners(x, globalMaxWinners(x), shape, call.bounds)];
+    return [gatherWinners(x, maxWinners(x, null), maxShape(x.shape, null), call.bounds)];
   },
-  adjoint(call): Bounded {
-    const x = input(call, 0);
-    const { maxpool: rule } = call.rules;
-    const choice = choiceOf(rule);
-    const dy = call.dy[0]!.data;
-    if (!choice) return scatterTies(x.shape, x.data.length, globalMaxTies(x), dy, rule === 'average-ties', call.bounds);
-    return scatterWinners(x.shape, x.data.length, globalMaxWinners(x, choice), dy, call.bounds);
-  },
+  adjoint: (call) => maxAdjoint(call, null),
 };
 
 /**

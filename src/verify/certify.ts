@@ -17,9 +17,10 @@ import type { Plan } from '../plan.ts';
 import { openDecisions, type AmbiguityReport } from '../reference/ambiguity.ts';
 import { decides, type Values } from '../reference/decisions.ts';
 import { backReference, runReference, widen } from '../reference/graph.ts';
+import type { Bounded } from '../reference/types.ts';
 import type { RuleSpec } from '../rule.ts';
 import type { AnyTensor, Tensor } from '../tensor.ts';
-import { gradientError, type GradientError } from './gradcheck.ts';
+import { gradientError, onDeviceBranch, type GradientError } from './gradcheck.ts';
 import { checkLayers, runOnDevice, type LayerCheck } from './layers.ts';
 
 /** Relative L2 error that counts as rounding on the branch taken. Two real networks on real photos reach 7e-7. */
@@ -48,7 +49,7 @@ export interface Certificate {
    */
   readonly explained: number | null;
   readonly decisions: AmbiguityReport;
-  /** One for each layer with differing decisions, up to {@link MOST_EFFECTS}. */
+  /** One for each layer with differing decisions; none if there are more than {@link MOST_EFFECTS} such layers. */
   readonly effects: readonly LayerEffect[];
   readonly layers: readonly LayerCheck[];
   /** Largest difference between the device's target tensor and f64's. */
@@ -92,34 +93,24 @@ export async function certify(
   onStage('device', 0, 1);
   const run = await runOnDevice(gpu, typed, parameters, input, { target, seed, rule, wrt: [name], change });
   const { values, signals } = run;
-  const sources = new Map([name, ...graph.parameters.map((p) => p.name)].map((source) => [source, values.get(source)!]));
   onStage('f64', 0, 1);
-  const exact = runReference(typed, sources);
+  const exact = runReference(typed, run.sources);
 
-  // Only tensors that decide need an allowance: how far f64 on the device's own inputs lies from f64 throughout, and the layer's own bound.
+  // Only tensors that decide need an allowance: how far f64 on the device's own inputs lies from f64 throughout, and the layer's own bound. What
+  // only reshapes has no layer of its own: there the device's distance from f64 counts.
   const deciding = new Set(typed.nodes.filter(decides).map((node) => node.inputs[0]));
   const allowance = new Map<string, Float64Array>();
+  const allow = (value: string, { data, bound }: Bounded): void => {
+    const own = exact.get(value)!.data;
+    const rounding = (i: number): number => (bound && bound[i] > UNDERFLOW ? bound[i] : 0);
+    const allowed = data.map((r, i) => Math.abs(own[i] - r) + rounding(i));
+    allowance.set(value, allowed);
+  };
   const layers = checkLayers(typed, run, rule, {
     onLayer: (done, total) => onStage('layers', done, total),
-    onForward: (value, { data, bound }) => {
-      const own = exact.get(value)!.data;
-      const rounding = (i: number): number => (bound && bound[i] > UNDERFLOW ? bound[i] : 0);
-      if (deciding.has(value))
-        allowance.set(
-          value,
-          data.map((r, i) => Math.abs(own[i] - r) + rounding(i)),
-        );
-    },
+    onForward: (value, want) => deciding.has(value) && allow(value, want),
   });
-  for (const value of deciding) {
-    // What only reshapes has no layer of its own: there the device's own distance counts.
-    if (allowance.has(value) || !typed.producer.has(value)) continue;
-    const [own, got] = [exact.get(value)!.data, values.get(value)!.data];
-    allowance.set(
-      value,
-      own.map((e, i) => Math.abs(e - got[i])),
-    );
-  }
+  for (const value of deciding) if (typed.producer.has(value) && !allowance.has(value)) allow(value, values.get(value)!);
   const decisions = openDecisions(typed, exact, values, allowance, rule, limit);
 
   onStage('gradients', 0, 1);
@@ -127,9 +118,7 @@ export async function certify(
   const g = signals.get(name)!;
   const pure = backReference(typed, exact, back).get(name)!;
   const same = decisions.differing === 0;
-  const onBranch = same
-    ? pure
-    : backReference(typed, runReference(typed, sources, { branch: values }), { ...back, branch: values }).get(name)!;
+  const onBranch = same ? pure : onDeviceBranch(typed, run, back).get(name)!;
   const takenBranch = gradientError(g, onBranch);
   const endToEnd = gradientError(g, pure);
 
@@ -142,7 +131,6 @@ export async function certify(
     effects.push({ node, relativeL2: gradientError(backReference(typed, exact, { ...back, branch }).get(name)!, pure).relativeL2 });
   }
 
-  const [t, e] = [values.get(target)!.data, exact.get(target)!.data];
   const failing = layers.filter((layer) => !layer.passed).map(({ op, node }) => `${op} "${node}"`);
   const reasons = [
     ...(failing.length > 0 ? [`beyond its rounding bound: ${failing.slice(0, 6).join(', ')}${failing.length > 6 ? ', ...' : ''}`] : []),
@@ -157,16 +145,13 @@ export async function certify(
     takenBranch,
     endToEnd,
     byDecisions: gradientError(onBranch, pure),
-    explained: same || endToEnd.relativeL2 === 0 ? null : Math.max(0, 1 - distance2(g.data, onBranch.data) / distance2(g.data, pure.data)),
+    explained: same || endToEnd.relativeL2 === 0 ? null : Math.max(0, 1 - (lengthOf(takenBranch) / lengthOf(endToEnd)) ** 2),
     decisions,
     effects,
     layers,
-    targetError: t.reduce((worst, v, i) => Math.max(worst, Math.abs(v - e[i])), 0),
+    targetError: gradientError(values.get(target)!, exact.get(target)!).maxAbs,
   };
 }
 
-function distance2(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
-  return sum;
-}
+/** ||got - want||. */
+const lengthOf = ({ relativeL2, norm }: GradientError): number => relativeL2 * (norm || 1);

@@ -6,13 +6,13 @@
  * compared with f64 on the branch the GPU took as well as with pure f64.
  */
 import type { Gpu } from '../gpu/device.ts';
-import { typeGraph, type Graph } from '../graph.ts';
+import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
 import { compareDecisions, type DecisionReport } from '../reference/decisions.ts';
-import { backReference, runReference, widen } from '../reference/graph.ts';
+import { backReference, runReference, widen, type BackOptions } from '../reference/graph.ts';
 import type { F64Tensor } from '../reference/types.ts';
 import type { RuleSpec } from '../rule.ts';
 import type { AnyTensor, Tensor } from '../tensor.ts';
-import { checkLayers, runOnDevice, type LayerCheck } from './layers.ts';
+import { checkLayers, runOnDevice, type DeviceRun, type LayerCheck } from './layers.ts';
 
 /** How two gradients compare as whole tensors. */
 export interface GradientError {
@@ -73,15 +73,11 @@ export async function gradcheck(
   const { values, signals } = run;
 
   const layers = options.layers === false ? [] : checkLayers(typed, run, rule, { onLayer: options.onLayer });
-  const sources = new Map([inputName, ...graph.parameters.map((p) => p.name)].map((name) => [name, values.get(name)!]));
   const back = { target, seed: widen(seed), wrt, rule };
-  const exact = runReference(typed, sources);
+  const exact = runReference(typed, run.sources);
   const decisions = compareDecisions(typed, exact, values, 100, rule);
   const inF64 = backReference(typed, exact, back);
-  // Where no decision differs, the branch the GPU took is the branch f64 takes.
-  const inF64OnBranch =
-    decisions.differing === 0 ? inF64 : backReference(typed, runReference(typed, sources, { branch: values }), { ...back, branch: values });
-  const [t, e] = [values.get(target)!.data, exact.get(target)!.data];
+  const inF64OnBranch = decisions.differing === 0 ? inF64 : onDeviceBranch(typed, run, back);
   return {
     layers,
     gradients: wrt.flatMap((name) => {
@@ -90,20 +86,25 @@ export async function gradcheck(
       if (!got) return [];
       return [{ name, endToEnd: gradientError(got, inF64.get(name)!), takenBranch: gradientError(got, inF64OnBranch.get(name)!) }];
     }),
-    targetError: t.reduce((worst, v, i) => Math.max(worst, Math.abs(v - e[i])), 0),
+    targetError: gradientError(values.get(target)!, exact.get(target)!).maxAbs,
     decisions,
     passed: layers.every((layer) => layer.passed),
   };
 }
 
-/** Relative and absolute distance of two tensors. */
+/** The gradients in f64 on the branch that the device took; where no decision differs, those are f64's own. */
+export function onDeviceBranch(typed: TypedGraph, { sources, values }: DeviceRun, back: BackOptions): Map<string, F64Tensor> {
+  return backReference(typed, runReference(typed, sources, { branch: values }), { ...back, branch: values });
+}
+
+/** Relative and absolute distance of two tensors; NaN where either holds one. */
 export function gradientError(got: F64Tensor, want: F64Tensor): GradientError {
   let [difference, norm, maxAbs] = [0, 0, 0];
   for (let i = 0; i < want.data.length; i++) {
     const d = got.data[i] - want.data[i];
     difference += d * d;
     norm += want.data[i] ** 2;
-    if (!(Math.abs(d) <= maxAbs)) maxAbs = Math.abs(d);
+    maxAbs = Math.max(maxAbs, Math.abs(d));
   }
   return { relativeL2: norm > 0 ? Math.sqrt(difference / norm) : Math.sqrt(difference), maxAbs, norm: Math.sqrt(norm) };
 }

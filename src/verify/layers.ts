@@ -26,6 +26,8 @@ export interface LayerCheck {
 
 /** Values and signals of a run by name, widened; parameters are among the values. */
 export interface DeviceRun {
+  /** The input and the parameters: what a run in f64 starts from. */
+  readonly sources: ReadonlyMap<string, F64Tensor>;
   readonly values: ReadonlyMap<string, F64Tensor>;
   readonly signals: ReadonlyMap<string, F64Tensor>;
 }
@@ -61,14 +63,15 @@ export async function runOnDevice(
   } finally {
     executor.dispose();
   }
-  return { values, signals };
+  const sources = new Map([graph.inputs[0], ...graph.parameters].map(({ name }) => [name, values.get(name)!]));
+  return { sources, values, signals };
 }
 
 export interface LayerOptions {
   /** Told after each layer, for a progress bar. */
   readonly onLayer?: (done: number, total: number) => void;
   /** Told what f64 makes of the device's own inputs, output by output, with its bound. */
-  readonly onForward?: (name: string, want: Bounded) => void;
+  readonly onForward?: (name: string, want: Bounded) => unknown;
 }
 
 /** Every node of a run against the reference on the run's own numbers: forward, and every signal it sends down. */

@@ -158,6 +158,15 @@ for (const name of Object.keys(RULE_PRESETS) as RulePresetName[]) {
   });
 }
 
+test('no rule, the gradient by name and by its axes are one question', async () => {
+  const rules = [undefined, 'gradient', { lrn: 'gradient', relu: 'gradient' }] as const;
+  const answers = await network.gradients(
+    tensor([1, INPUTS, SIDE, SIDE], x),
+    rules.map((rule) => ({ target: 0, rule })),
+  );
+  for (const { gradient } of answers) assert.equal(gradient, answers[0].gradient);
+});
+
 test.after(async () => {
   await network.dispose();
   gpu.dispose();

@@ -102,6 +102,8 @@ test('options: a rule, a preset or a file, then axes, then layers', async () => 
     });
     const preset = await given({ rule: 'zeiler-fergus', rulePool: 'last' });
     assert.equal(preset, { spec: { ...RULE_PRESETS['zeiler-fergus'].rules, maxpool: 'last' }, words: 'zeiler-fergus, maxpool last' });
+    const undone = await given({ rule: 'zeiler-fergus', ruleLrn: 'gradient' });
+    assert.is(undone.words, 'zeiler-fergus, lrn gradient', 'what an option undoes is told');
     const file = path.join(folder, 'mine.json');
     writeFileSync(file, JSON.stringify({ preset: 'torchray-guided', lrn: 'identity', at: { r1: 'linear' } }));
     assert.equal((await given({ rule: file, ruleZero: 'closed', ruleAt: ['r2=deconvnet'] })).spec, {
