@@ -19,9 +19,10 @@ struct Geometry {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
+// c >= -63. The remainder of a negative number is not defined everywhere (Vulkan's OpSRem): whole periods, of 2 at least, are added before.
 fn reflect(c: i32) -> i32 {
   let period = 2 * g.extent;
-  let at = ((c % period) + period) % period;
+  let at = i32(u32(c + 64 * period) % u32(period));
   return min(at, period - 1 - at);
 }
 

@@ -25,7 +25,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   }
   let v = x[i];
   let raised = select(v, g.low, g.hasLow == 1u && v < g.low);
-  y[i] = select(raised, g.high, g.hasHigh == 1u && raised > g.high);
+  let clipped = select(raised, g.high, g.hasHigh == 1u && raised > g.high);
+  // NaN is told by its bits: drivers make min and max of comparisons and selections, and those drop it.
+  y[i] = select(clipped, v, (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u);
 }
 
 @group(0) @binding(2) var<storage, read> dy: array<f32>;

@@ -1,6 +1,7 @@
 /**
  * Writes the kernels in register tiles, their inner loops unrolled in the text, for devices whose compilers do not unroll: conv2d_tile.wgsl
- * and conv2d_quad.wgsl from conv2d.wgsl, conv2d_weight_quad.wgsl from conv2d_weight.wgsl, linear_quad.wgsl from linear.wgsl.
+ * and conv2d_quad.wgsl from conv2d.wgsl, conv2d_weight_quad.wgsl from conv2d_weight.wgsl, linear_quad.wgsl from linear.wgsl; and, through
+ * generateGemm.mjs, those that work in workgroup memory.
  * `node shaders/generate.mjs` rewrites the files; the same script gives the same bytes.
  *
  * Beyond unrolling, the text is shaped by what compilers take long over: no `&&` (each is a branch, and 24 of them took one compiler half a
@@ -8,6 +9,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { generateGemm } from './generateGemm.mjs';
 
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const lines = (n, line) => range(n).map(line).join('\n');
@@ -329,6 +331,7 @@ export async function generate() {
     'conv2d_quad.wgsl': [quadHeader, 'enable subgroups;', declarations(plain, 'f32'), helpers, ...quads.map(entry)].join('\n\n') + '\n',
     'conv2d_weight_quad.wgsl': [weightHeader, 'enable subgroups;', weight, weightQuad].join('\n\n') + '\n',
     'linear_quad.wgsl': [linearHeader, 'enable subgroups;', product.trimEnd(), put.trimEnd(), linearQuad].join('\n\n') + '\n',
+    ...generateGemm({ conv: `${declarations(plain, 'vec4f')}\n\n${helpers}`, weight, product: product.trimEnd() }),
   };
 }
 

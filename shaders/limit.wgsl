@@ -25,5 +25,7 @@ fn limit(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: v
   let c = i / g.plane % g.channels;
   let v = x[i];
   let raised = select(v, low[c], v < low[c]);
-  y[i] = select(raised, high[c], raised > high[c]);
+  let clipped = select(raised, high[c], raised > high[c]);
+  // NaN is told by its bits: drivers make min and max of comparisons and selections, and those drop it.
+  y[i] = select(clipped, v, (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u);
 }

@@ -29,8 +29,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
     return;
   }
   let v = x[i];
-  // Not max(v, 0): WGSL lets max drop a NaN.
-  y[i] = select(v, 0.0, v <= 0.0);
+  // NaN is told by its bits: WGSL lets max drop a NaN, and drivers make max of a comparison and a selection.
+  let nan = (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+  y[i] = select(select(v, 0.0, v <= 0.0), v, nan);
 }
 
 @group(0) @binding(1) var<storage, read> gate: array<f32>;

@@ -18,9 +18,11 @@ struct Geometry {
 @group(0) @binding(2) var<storage, read> offsets: array<i32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The remainder that lies in [0, n): WGSL's has the sign of the dividend.
+// The remainder that lies in [0, n). Without remainders of negative numbers, which are not defined everywhere (Vulkan's OpSRem):
+// -1 - i counts how far i lies below -1.
 fn wrap(i: i32, n: i32) -> i32 {
-  return ((i % n) + n) % n;
+  let below = u32(select(i, -1 - i, i < 0)) % u32(n);
+  return select(i32(below), n - 1 - i32(below), i < 0);
 }
 
 @compute @workgroup_size(64)
@@ -32,7 +34,7 @@ fn roll(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let at = i32(i);
   let plane = at / (g.height * g.width);
   // Offsets are brought into range first: their difference from a coordinate must not overflow.
-  let row = wrap(at / g.width % g.height - g.direction * (offsets[0] % g.height), g.height);
-  let column = wrap(at % g.width - g.direction * (offsets[1] % g.width), g.width);
+  let row = wrap(at / g.width % g.height - g.direction * wrap(offsets[0], g.height), g.height);
+  let column = wrap(at % g.width - g.direction * wrap(offsets[1], g.width), g.width);
   y[i] = x[(plane * g.height + row) * g.width + column];
 }

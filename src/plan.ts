@@ -82,7 +82,7 @@ export interface Descent {
 export type { DeviceTraits, TensorRef };
 
 /** Traits that every device has. */
-const NO_TRAITS: DeviceTraits = { quads: false };
+const NO_TRAITS: DeviceTraits = { quads: false, tiles: false };
 
 export interface CompileOptions {
   /** Values that must be readable after a forward pass. Default: the graph's outputs and scores. */
@@ -101,7 +101,10 @@ export interface CompileOptions {
   readonly training?: boolean;
   /** Steps that change the parameters among `wrt`; with `training` only. */
   readonly descent?: Descent;
-  /** What the device is known to be good at (`traitsOf` tells); results are the same to the bit. Default: nothing. */
+  /**
+   * What the device is known to be good at (`traitsOf` tells). Results are the same to the bit with quads, and the same but for rounding with
+   * tiles, which splits sums to fill a GPU. Default: nothing.
+   */
   readonly traits?: DeviceTraits;
 }
 

@@ -36,11 +36,11 @@ export interface Gpu extends Watched {
 
 /**
  * What plans may take for granted on this device. Quads are used only where they have been measured to pay and consecutive invocations are known
- * to form them, which WGSL does not promise: on software adapters with subgroups of four.
+ * to form them, which WGSL does not promise: on software adapters with subgroups of four. Tiles in workgroup memory are for everything else.
  */
 export function traitsOf({ device, info }: Gpu): DeviceTraits {
   const [least, most] = info.subgroupSize ?? [0, 0];
-  return { quads: info.software && device.features.has('subgroups') && least === 4 && most === 4 };
+  return { quads: info.software && device.features.has('subgroups') && least === 4 && most === 4, tiles: !info.software };
 }
 
 const DEVICE = { label: 'device' };

@@ -5,8 +5,10 @@
  * it axis by axis, and weights are packed for it once.
  */
 import direct from '../../shaders/conv2d.wgsl' with { type: 'text' };
+import gemm from '../../shaders/conv2d_gemm.wgsl' with { type: 'text' };
 import tile from '../../shaders/conv2d_tile.wgsl' with { type: 'text' };
 import weight from '../../shaders/conv2d_weight.wgsl' with { type: 'text' };
+import weightGemm from '../../shaders/conv2d_weight_gemm.wgsl' with { type: 'text' };
 import weightQuad from '../../shaders/conv2d_weight_quad.wgsl' with { type: 'text' };
 import quad from '../../shaders/conv2d_quad.wgsl' with { type: 'text' };
 import pack from '../../shaders/pack.wgsl' with { type: 'text' };
@@ -97,6 +99,47 @@ const QUAD_FLAT: Variant = { shader: 'conv2d_quad', entry: 'flatQuad8x16', pixel
 const NARROW: Variant = { shader: 'conv2d_tile', entry: 'tile8x4', pixels: 8, outputs: 4 };
 const POINT: Variant = { shader: 'conv2d_tile', entry: 'tile1x16', pixels: 1, outputs: 16 };
 
+/** Tiles in workgroup memory: of a workgroup, whose 128 or 64 invocations share the work. */
+interface Tile extends Variant {
+  readonly threads: number;
+}
+
+const LARGE: Tile = { shader: 'conv2d_gemm', entry: 'gemm128x64', pixels: 64, outputs: 128, threads: 128 };
+const MEDIUM: Tile = { shader: 'conv2d_gemm', entry: 'gemm64x64', pixels: 64, outputs: 64, threads: 128 };
+const SMALL: Tile = { shader: 'conv2d_gemm', entry: 'gemm32x64', pixels: 64, outputs: 32, threads: 128 };
+const MEDIUM_FLAT: Tile = { ...MEDIUM, entry: 'flat64x64' };
+const SMALL_FLAT: Tile = { ...SMALL, entry: 'flat32x64' };
+
+/** Products that a tile's slice holds. */
+const SLICE = 16;
+
+/** Workgroups that fill a GPU once and several times. Measured on an H100: a larger tile pays from there on. */
+const FULL = 264;
+
+/**
+ * The tile for a shape, and into how many slabs its sum is split so that there are enough workgroups. A function of shapes alone, so that
+ * results never vary.
+ */
+function chooseTile(
+  pixels: number,
+  inputs: number,
+  outputs: number,
+  taps: number,
+  groups: number,
+): { tile: Tile; slabs: number; slabSteps: number } | null {
+  // Few outputs leave most of a tile empty.
+  if (outputs <= 8 || pixels <= 4 || taps === 0) return null;
+  const flat = taps > 1 && inputs < FLAT_BELOW;
+  const workgroups = (tile: Tile): number => Math.ceil(pixels / tile.pixels) * Math.ceil(outputs / tile.outputs) * groups;
+  let tile = flat ? SMALL_FLAT : SMALL;
+  if (outputs > 32 && workgroups(MEDIUM) >= FULL) tile = flat ? MEDIUM_FLAT : MEDIUM;
+  if (outputs > 64 && workgroups(LARGE) >= 2 * FULL && !flat) tile = LARGE;
+  const steps = flat ? Math.ceil((taps * inputs) / SLICE) : taps * Math.ceil(inputs / SLICE);
+  const wanted = Math.max(1, Math.min(Math.floor(FULL / workgroups(tile)), Math.floor(steps / 8)));
+  const slabSteps = Math.ceil(steps / wanted);
+  return { tile, slabs: Math.ceil(steps / slabSteps), slabSteps };
+}
+
 /** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
 const QUAD_PIXELS = 64;
 
@@ -118,7 +161,7 @@ function lanes(variant: Variant, pixels: number): number {
   return variant.shader === 'conv2d_quad' ? Math.ceil(pixels / (4 * variant.pixels)) * 4 : Math.ceil(pixels / variant.pixels);
 }
 
-/** Emits one dispatch of the convolution family: `y = x * w (+ b)` over rows x columns. */
+/** Emits a dispatch of the convolution family, `y = x * w (+ b)` over rows x columns; a second one where the first splits its sums. */
 function convolve(
   c: EmitContext<Conv2dAttrs>,
   rows: Axis,
@@ -131,8 +174,14 @@ function convolve(
   const batch = bind.x.shape[0];
   const pixels = batch * rows.grid * columns.grid;
   if (pixels === 0) return;
-  const variant = chooseVariant(pixels, inputs, outputs, rows.kernel * columns.kernel, c.traits.quads);
+  const taps = rows.kernel * columns.kernel;
+  const choice = c.traits.tiles ? chooseTile(pixels, inputs, outputs, taps, groups) : null;
+  const variant = choice?.tile ?? chooseVariant(pixels, inputs, outputs, taps, c.traits.quads);
   const tiles = Math.ceil(outputs / variant.outputs);
+  // The phases of a stride write to the same y, and are not split.
+  const whole = rows.yStride === 1 && columns.yStride === 1;
+  const { slabs, slabSteps } = choice && whole ? choice : { slabs: 1, slabSteps: 2 ** 30 };
+  const partial = slabs === 1 ? bind.y : c.scratch(`partial ${channels.direction}`, [slabs, ...bind.y.shape]);
   const outputsPadded = tiles * variant.outputs;
   const packed = packWeights(c, rows, columns, channels, outputsPadded);
   c.step({
@@ -163,10 +212,15 @@ function convolve(
       yOffsetHeight: rows.yOffset,
       yOffsetWidth: columns.yOffset,
       biased: bind.b ? 1 : 0,
+      ...(choice ? { slabs, slabSteps } : {}),
     },
-    bind: { x: bind.x, w: packed, b: bind.b ?? packed, y: bind.y },
-    invocations: lanes(variant, pixels) * tiles * groups,
+    bind: { x: bind.x, w: packed, b: bind.b ?? packed, y: partial },
+    invocations: choice
+      ? Math.ceil(pixels / variant.pixels) * tiles * groups * slabs * choice.tile.threads
+      : lanes(variant, pixels) * tiles * groups,
   });
+  const count = size(bind.y.shape);
+  if (slabs > 1) addUp(c, partial, bind.y, { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0 });
 }
 
 /** The taps of w that two axes use, packed [groups, kernelHeight, kernelWidth, inputs, outputsPadded]. Without taps, any tensor: w. */
@@ -223,7 +277,58 @@ function backwardInput(c: AdjointContext<Conv2dAttrs>): void {
 /** Invocations below which backward-weight splits its sum over rows of dy. A function of shapes alone, so that results never vary. */
 const SPLIT_BELOW = 4096;
 
+/** The tile of dw for a shape, on GPUs. */
+function chooseWeightTile(outputs: number, columns: number): { entry: string; rows: number; columns: number; threads: number } {
+  if (outputs > 64 && columns > 32) return { entry: 'gemm128x64', rows: 128, columns: 64, threads: 128 };
+  if (outputs > 32 && columns > 32) return { entry: 'gemm64x64', rows: 64, columns: 64, threads: 128 };
+  return { entry: 'gemm32x32', rows: 32, columns: 32, threads: 64 };
+}
+
+/** Pixels of dy that a slab has at least, where more slabs fill a GPU, and at most, so that no sum grows long. */
+const SLAB_PIXELS = [256, 8192] as const;
+
+function backwardWeightOfTiles(c: AdjointContext<Conv2dAttrs>): void {
+  const { groups } = c.attrs;
+  const [x, dy] = [c.x[0]!, c.dy[0]!];
+  const [all, inputs, kernelHeight, kernelWidth] = c.dx.shape;
+  const outputs = all / groups;
+  const [batch, , yHeight, yWidth] = dy.shape;
+  const pixels = batch * yHeight * yWidth;
+  const columns = inputs * kernelHeight * kernelWidth;
+  const tile = chooseWeightTile(outputs, columns);
+  const tiles = Math.ceil(outputs / tile.rows) * Math.ceil(columns / tile.columns) * groups;
+  const [least, most] = SLAB_PIXELS;
+  const wanted = Math.max(1, Math.ceil(pixels / most), Math.min(Math.ceil((2 * FULL) / tiles), Math.floor(pixels / least)));
+  const slabPixels = Math.max(SLICE, Math.ceil(pixels / wanted / SLICE) * SLICE);
+  const slabs = Math.max(1, Math.ceil(pixels / slabPixels));
+  const partial = slabs === 1 ? c.dx : c.scratch('partial dw', [slabs, ...c.dx.shape]);
+  c.step({
+    shader: 'conv2d_weight_gemm',
+    entry: tile.entry,
+    geometry: {
+      batch,
+      groups,
+      inputs,
+      outputs,
+      xHeight: x.shape[2],
+      xWidth: x.shape[3],
+      yHeight,
+      yWidth,
+      kernelHeight,
+      kernelWidth,
+      ...windowGeometry(c.attrs),
+      slabs,
+      slabPixels,
+    },
+    bind: { x, dy, partial },
+    invocations: tiles * slabs * tile.threads,
+  });
+  const count = size(c.dx.shape);
+  if (slabs > 1) addUp(c, partial, c.dx, { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0 });
+}
+
 function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
+  if (c.traits.tiles) return backwardWeightOfTiles(c);
   const { groups } = c.attrs;
   const x = c.x[0]!;
   const dy = c.dy[0]!;
@@ -287,7 +392,17 @@ function addUp(c: EmitContext<unknown>, x: TensorRef, y: TensorRef, geometry: Su
 
 export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
-  shaders: { conv2d: direct, conv2d_tile: tile, conv2d_quad: quad, conv2d_weight: weight, conv2d_weight_quad: weightQuad, pack, sum },
+  shaders: {
+    conv2d: direct,
+    conv2d_tile: tile,
+    conv2d_quad: quad,
+    conv2d_gemm: gemm,
+    conv2d_weight: weight,
+    conv2d_weight_quad: weightQuad,
+    conv2d_weight_gemm: weightGemm,
+    pack,
+    sum,
+  },
   inputs: [2, 3],
   outputs: [1, 1],
   attrs(given, fail) {

@@ -3,7 +3,9 @@
  * fully-connected layer.
  */
 import source from '../../shaders/linear.wgsl' with { type: 'text' };
+import gemm from '../../shaders/linear_gemm.wgsl' with { type: 'text' };
 import quad from '../../shaders/linear_quad.wgsl' with { type: 'text' };
+import vector from '../../shaders/linear_vector.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
@@ -41,10 +43,67 @@ function broadcastExtents(shape: Shape): [number, number] {
   return [shape.length > 1 ? shape[0] : 1, shape.length > 0 ? shape[shape.length - 1] : 1];
 }
 
+/** Products of a slab are a multiple of this many. */
+const SLAB = 64;
+
+/** Slabs of a sum that give `full` workgroups where `tiles` alone do not. */
+function split(depth: number, tiles: number, full: number): { slabs: number; slabDepth: number } {
+  const wanted = Math.max(1, Math.min(Math.ceil(full / tiles), Math.floor(depth / SLAB)));
+  const slabDepth = Math.ceil(depth / wanted / SLAB) * SLAB;
+  return { slabs: Math.ceil(depth / slabDepth), slabDepth };
+}
+
+/** {@link product} in workgroup memory or, for a single row, at the speed of reading the matrix. Long sums of few tiles are split. */
+function productOfTiles(
+  c: EmitContext<LinearAttrs>,
+  p: Matrix,
+  q: Matrix,
+  y: TensorRef,
+  addend: TensorRef | null,
+  geometry: Readonly<Record<string, number>>,
+): void {
+  const { rows, columns: depth } = p;
+  const { columns } = q;
+  const across = rows === 1 && q.row === 1;
+  const high = rows > 32 ? 64 : 32;
+  const tiles = rows === 1 ? Math.ceil(columns / 64) : Math.ceil(rows / high) * Math.ceil(columns / 64);
+  // A GPU's some 130 multiprocessors are full with a few workgroups each; a vector's only load, and many more must be waiting for memory.
+  const { slabs, slabDepth } = across ? { slabs: 1, slabDepth: depth } : split(depth, tiles, rows === 1 ? 4096 : 512);
+  const partial = slabs === 1 ? y : c.scratch('partial product', [slabs, rows, columns]);
+  const { rows: _, aRow, cRow, ...vector } = geometry;
+  c.step({
+    shader: rows === 1 ? 'linear_vector' : 'linear_gemm',
+    entry: across ? 'across' : rows === 1 ? 'along' : `gemm${high}x64`,
+    geometry: { ...(rows === 1 ? vector : geometry), slabs, slabDepth },
+    bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y: partial },
+    invocations: across ? columns * 128 : rows === 1 ? tiles * 64 * slabs : tiles * slabs * 128,
+  });
+  if (slabs === 1) return;
+  const count = rows * columns;
+  const sums = { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0, scale: 1 };
+  c.step({ shader: 'sum', entry: 'sum', geometry: sums, bind: { x: partial, y }, invocations: count });
+}
+
 /** y = alpha * p q + beta * c, y row-major [p.rows, q.columns]. */
 function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef, addend: TensorRef | null): void {
   const [cRows, cColumns] = addend ? broadcastExtents(addend.shape) : [1, 1];
   const [rows, columns] = [p.rows, q.columns];
+  const geometry = {
+    rows,
+    columns,
+    depth: p.columns,
+    aRow: p.row,
+    aColumn: p.column,
+    bRow: q.row,
+    bColumn: q.column,
+    cRow: cRows > 1 ? cColumns : 0,
+    cColumn: cColumns > 1 ? 1 : 0,
+    alpha: c.attrs.alpha,
+    beta: c.attrs.beta,
+    addend: addend ? 1 : 0,
+  };
+  // A sum of one or two products, as a batch of one gives to dw, is a matter of writing y.
+  if (c.traits.tiles && p.columns >= 8) return productOfTiles(c, p, q, y, addend, geometry);
   // One row at a time costs 5 loads for 4 products, four rows 8 for 16.
   const tall = rows > 1;
   // 12 loads for 128 products, where rows and columns fill half a tile or more.
@@ -52,20 +111,7 @@ function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef
   c.step({
     shader: quads ? 'linear_quad' : 'linear',
     entry: quads ? 'quad16x8' : tall ? 'tile4x4' : 'row',
-    geometry: {
-      rows,
-      columns,
-      depth: p.columns,
-      aRow: p.row,
-      aColumn: p.column,
-      bRow: q.row,
-      bColumn: q.column,
-      cRow: cRows > 1 ? cColumns : 0,
-      cColumn: cColumns > 1 ? 1 : 0,
-      alpha: c.attrs.alpha,
-      beta: c.attrs.beta,
-      addend: addend ? 1 : 0,
-    },
+    geometry,
     bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y },
     invocations: quads ? Math.ceil(columns / 32) * 4 * Math.ceil(rows / 16) : Math.ceil(columns / 4) * (tall ? Math.ceil(rows / 4) : rows),
   });
@@ -97,7 +143,7 @@ function backwardAddend(c: AdjointContext<LinearAttrs>): void {
 
 export const linear: Op<LinearAttrs> = {
   name: 'linear',
-  shaders: { linear: source, linear_quad: quad, sum },
+  shaders: { linear: source, linear_gemm: gemm, linear_quad: quad, linear_vector: vector, sum },
   inputs: [2, 3],
   outputs: [1, 1],
   attrs(given, fail) {

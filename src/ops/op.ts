@@ -30,6 +30,8 @@ export interface TensorRef {
 export interface DeviceTraits {
   /** Four consecutive invocations of a workgroup form a quad of one subgroup, and broadcasting within it costs less than a load. */
   readonly quads: boolean;
+  /** Workgroup memory is faster than storage, barriers are cheap, and thousands of invocations run at once: a GPU. */
+  readonly tiles: boolean;
 }
 
 /**

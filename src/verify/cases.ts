@@ -89,6 +89,12 @@ const CONVOLUTIONS: readonly OpCase[] = [
   conv([1, 70, 5, 4], [6, 70, 1, 2], { pad: [0, 1, 1, 0] }, { essential: true }),
   conv([1, 34, 23, 9], [36, 34, 3, 2], { pad: [1, 0, 1, 1] }, { essential: true }),
   conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }, { essential: true }),
+  // For GPUs' tiles, which are chosen by the number of workgroups: groups bring it about at little cost.
+  conv([1, 528 * 70, 2, 3], [528 * 65, 70, 1, 1], { groups: 528 }, { essential: true }),
+  conv([1, 264 * 34, 2, 3], [264 * 36, 34, 1, 1], { groups: 264, pad: [0, 1, 0, 0] }, { essential: true }),
+  conv([1, 264 * 3, 4, 3], [264 * 33, 3, 3, 2], { groups: 264, pad: [1, 0, 1, 1] }, { essential: true }),
+  conv([2, 2 * 33, 93, 92], [2 * 66, 33, 1, 1], { groups: 2 }),
+  conv([1, 512, 5, 6], [40, 512, 3, 3], { pad: [1, 1, 1, 1] }),
   { op: 'conv2d', attrs: { pad: [1, 1, 1, 1] }, inputs: [[2, 3, 5, 6], [4, 3, 3, 3]], linearIn: [0, 1] },
   { op: 'conv2d', attrs: { stride: [2, 1], groups: 2 }, inputs: [[2, 4, 6, 6], [6, 2, 3, 3], [6]], linearIn: [0, 1], essential: true },
 ];
@@ -138,6 +144,8 @@ const LINEAR: readonly OpCase[] = [
   { op: 'linear', inputs: [[1, 1], [1, 1], [1]], parameters: [1, 2], linearIn: [0, 1] },
   { op: 'linear', inputs: [[1, 100], [37, 100], [37]], parameters: [1, 2], linearIn: [0, 1] },
   { op: 'linear', inputs: [[1, 1024], [129, 1024], [129]], parameters: [1, 2], linearIn: [0, 1] },
+  { op: 'linear', inputs: [[70, 150], [130, 150], [130]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[20, 150], [200, 150], [200]], parameters: [1, 2], linearIn: [0, 1], essential: true },
   { op: 'linear', inputs: [[33, 65], [17, 65], [17]], parameters: [1, 2], linearIn: [0, 1], essential: true },
   { op: 'linear',
     inputs: [[1, 103], [262, 103], [262]], attrs: { alpha: 0.7, beta: 1.5 }, parameters: [1, 2], linearIn: [0, 1], essential: true },

@@ -120,10 +120,10 @@ function ruleWords(op: string, rules: LayerRules): string {
 }
 
 /**
- * The plans that check a case: one for each point of the rule cube that its op tells from the others, made for a device of which nothing is known and, where that changes them, for one with the given
- * traits.
+ * The plans that check a case: one for each point of the rule cube that its op tells from the others, made for a device of which nothing is
+ * known and, where that changes them, for devices with the given traits.
  */
-export function casePlans(c: OpCase, traits: DeviceTraits): CasePlan[] {
+export function casePlans(c: OpCase, traits: readonly DeviceTraits[]): CasePlan[] {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const wrt = c.forwardOnly ? [] : differentiableInputs(typed);
   const cube = wrt.length === 0 ? [undefined] : rulesOf(typed.nodes[0].definition.rules);
@@ -134,9 +134,9 @@ export function casePlans(c: OpCase, traits: DeviceTraits): CasePlan[] {
       training: c.training ?? c.descent !== undefined,
       descent: c.descent,
     };
-    const [plain, special] = [compile(typed, options), compile(typed, { ...options, traits })];
+    const plans = [compile(typed, options), ...traits.map((special) => compile(typed, { ...options, traits: special }))];
     const steps = ({ forward, backward, update }: Plan): string => JSON.stringify([forward, backward, update]);
-    return [plain, special].flatMap((plan) => {
+    return plans.flatMap((plan) => {
       const key = steps(plan);
       if (seen.has(key)) return [];
       seen.add(key);
@@ -195,8 +195,14 @@ async function checkGuards(executor: Executor): Promise<Comparison[]> {
 /**
  * Runs one case on a device and compares everything it computes with the reference.
  * @param change applied to each plan before it runs: a test of this check plants faults with it
+ * @param traits whose kernels to check beside the plain ones; default: the device's own
  */
-export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Plan = (plan) => plan): Promise<CaseReport> {
+export async function checkCase(
+  gpu: Gpu,
+  c: OpCase,
+  change: (plan: Plan) => Plan = (plan) => plan,
+  traits: readonly DeviceTraits[] = [traitsOf(gpu)],
+): Promise<CaseReport> {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const tensors = new Map(c.inputs.map((shape, k) => [`x${k}`, generate(shape, c.fill?.[k] ?? 'normal', 1 + k)]));
   const reference = REFERENCE[c.op];
@@ -208,7 +214,7 @@ export async function checkCase(gpu: Gpu, c: OpCase, change: (plan: Plan) => Pla
   };
   const want = reference.forward(call);
   const comparisons: Comparison[] = [];
-  for (const { plan, rules } of casePlans(c, traitsOf(gpu))) {
+  for (const { plan, rules } of casePlans(c, traits)) {
     const executor = await Executor.create(gpu, guarded(change(plan)), tensors, { foldAt: FOLD_AT });
     try {
       executor.poison();

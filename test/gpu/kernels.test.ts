@@ -1,7 +1,8 @@
 // Every op of the case table on the device: forward and every adjoint within the rounding bound, adjoint identities, NaN-poisoned buffers.
+// The kernels for GPUs too, on whatever device there is.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openDevice } from '../../src/gpu/device.ts';
+import { openDevice, traitsOf } from '../../src/gpu/device.ts';
 import { CASES, describeCase } from '../../src/verify/cases.ts';
 import { checkCase, explainFailure } from '../../src/verify/kernels.ts';
 
@@ -9,7 +10,7 @@ const gpu = await openDevice();
 
 for (const c of CASES) {
   test(describeCase(c), async () => {
-    const report = await checkCase(gpu, c);
+    const report = await checkCase(gpu, c, undefined, [traitsOf(gpu), { quads: false, tiles: true }]);
     assert.ok(report.comparisons.length > 0, 'expected at least one comparison');
     assert.ok(report.passed, explainFailure(report));
   });

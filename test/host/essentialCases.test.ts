@@ -11,10 +11,10 @@ const shaders = readdirSync('shaders')
   .filter((file) => file.endsWith('.wgsl'))
   .map((file) => reflect(file.slice(0, -'.wgsl'.length), readFileSync(`shaders/${file}`, 'utf8')));
 
-/** Every entry point, with the most workgroups that an essential case gives it. Kernels for quads count too: they run where a device has them. */
+/** Every entry point, with the most workgroups that an essential case gives it. Kernels for quads and for GPUs count too. */
 const reached = new Map<string, number>();
 for (const c of CASES.filter(({ essential }) => essential)) {
-  for (const { plan } of casePlans(c, { quads: true })) {
+  for (const { plan } of casePlans(c, [{ quads: true, tiles: false }, { quads: false, tiles: true }])) {
     for (const { shader, entry, invocations } of [...plan.prepare, ...plan.forward, ...plan.backward, ...plan.update]) {
       const size = shaders.find(({ name }) => name === shader)!.entries.get(entry)!.workgroupSize;
       const key = `${shader}.${entry}`;
