@@ -179,9 +179,13 @@ const quadHeader = `// 2-D convolution in register tiles, for devices with subgr
 
 /** Sixteen rows, four of them read by each member of a quad and broadcast, as w0 to w3 for four rows each. */
 const rowsOfQuad = (read) => `${lines(4, (v) => `        let q${v} = ${read(v)};`)}
-${lines(4, (v) => `        let w${v} = vec4f(${range(4)
-  .map((k) => `quadBroadcast(q${v}, ${k}u)`)
-  .join(', ')});`)}`;
+${lines(
+  4,
+  (v) =>
+    `        let w${v} = vec4f(${range(4)
+      .map((k) => `quadBroadcast(q${v}, ${k}u)`)
+      .join(', ')});`,
+)}`;
 
 /** Declares or adds up an 8 x 16 tile of accumulators, eight columns by four vectors of rows. */
 const tile = (line) => lines(8, (p) => lines(4, (v) => line(p, v)));

@@ -29,7 +29,9 @@ const indent = (text) => text.replace(/^(?=.)/gm, '  ');
  * (down, across) takes `high` / 4 and `wide` / 4 of them, spread evenly.
  */
 function products(t, aPitch, bPitch, sum) {
-  const body = (k) => `${lines(t.high / 4, (u) => `      let a${u} = aTile${nameOf(t)}[${k} * ${aPitch}u + down + ${(u * t.rows) / t.high}u];`)}
+  const body = (
+    k,
+  ) => `${lines(t.high / 4, (u) => `      let a${u} = aTile${nameOf(t)}[${k} * ${aPitch}u + down + ${(u * t.rows) / t.high}u];`)}
 ${lines(t.wide / 4, (v) => `      let b${v} = bTile${nameOf(t)}[${k} * ${bPitch}u + across + ${(v * t.columns) / t.wide}u];`)}
 ${tile(t, (row, v) => `      ${sum}${row}_${v} = fma(vec4f(a${row >> 2}.${XYZW[row & 3]}), b${v}, ${sum}${row}_${v});`)}`;
   if (t.unroll) return lines(t.depth, (k) => `    {\n${body(`${k}u`)}\n    }`);
@@ -330,7 +332,8 @@ ${lines(t.wide, (q) => `      store(slab, m, columnTile * ${t.columns}u + across
 }`;
 }
 
-const written = (from) => `Written by generateGemm.mjs from ${from}, which holds the\n// equation, the shapes and the conventions; do not edit.`;
+const written = (from) =>
+  `Written by generateGemm.mjs from ${from}, which holds the\n// equation, the shapes and the conventions; do not edit.`;
 
 const convolutionHeader = `// 2-D convolution for GPUs: an implicit matrix product in workgroup memory. ${written('conv2d.wgsl')}
 //
