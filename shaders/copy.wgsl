@@ -23,13 +23,27 @@ struct Geometry {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-@compute @workgroup_size(64)
+// Four elements to an invocation, 256 apart, so that four loads are under way at a time.
+@compute @workgroup_size(256)
 fn blocks(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i < g.count) {
-    let outer = i / g.block;
-    let inner = i % g.block;
-    y[outer * g.yPitch + g.yOffset + inner] = x[outer * g.xPitch + g.xOffset + inner];
+  let i = vec4u((group.y * groups.x + group.x) * 1024u + local) + vec4u(0, 256, 512, 768);
+  let place = min(i, vec4u(g.count - 1u));
+  let outer = place / g.block;
+  let inner = place - outer * g.block;
+  let at = outer * g.xPitch + g.xOffset + inner;
+  let to = outer * g.yPitch + g.yOffset + inner;
+  let v = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+  if (i.x < g.count) {
+    y[to.x] = v.x;
+  }
+  if (i.y < g.count) {
+    y[to.y] = v.y;
+  }
+  if (i.z < g.count) {
+    y[to.z] = v.z;
+  }
+  if (i.w < g.count) {
+    y[to.w] = v.w;
   }
 }
 

@@ -9,6 +9,8 @@
 //            every 128th product, and their sums are added in a tree. One slab.
 //   along    b's elements are adjacent across it (bColumn = 1: the backward pass to the input). An invocation makes one column of a slab of
 //            `slabDepth` products; sum.wgsl adds the slabs in order.
+//   outer    no sum at all: y[m,n] = alpha * a[m] * b[n] (the gradient of a layer's weights in a batch of one). An invocation makes four columns
+//            of a row, 256 apart; aColumn lies between the rows of a, `depth` is their number, and there is no addend.
 //
 // Source: as linear.wgsl.
 
@@ -36,6 +38,33 @@ fn store(slab: u32, n: u32, sum: f32) {
   let added = (g.addend == 1u) & (slab == 0u);
   let addend = g.beta * c[select(0u, n * g.cColumn, added)];
   y[slab * g.columns + n] = g.alpha * sum + select(0.0, addend, added);
+}
+
+@compute @workgroup_size(256)
+fn outer(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let strips = (g.columns + 1023u) / 1024u;
+  let index = group.y * groups.x + group.x;
+  let m = index / strips;
+  if (m >= g.depth) {
+    return;
+  }
+  let factor = g.alpha * a[m * g.aColumn];
+  let n = vec4u(index % strips * 1024u + local) + vec4u(0, 256, 512, 768);
+  let at = min(n, vec4u(g.columns - 1u)) * g.bColumn;
+  let products = factor * vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+  let to = n + m * g.columns;
+  if (n.x < g.columns) {
+    y[to.x] = products.x;
+  }
+  if (n.y < g.columns) {
+    y[to.y] = products.y;
+  }
+  if (n.z < g.columns) {
+    y[to.z] = products.z;
+  }
+  if (n.w < g.columns) {
+    y[to.w] = products.w;
+  }
 }
 
 var<workgroup> sums: array<f32, 128>;

@@ -18,6 +18,8 @@
 override switchBits: u32 = 8u;
 // 0 the first maximum, 1 the last, 2 the middle
 override choice: u32 = 0u;
+// 3: windows of at most 3 x 3, written out so that all their loads are under way at once, which GPUs need; 0: any window, in loops.
+override side: u32 = 0u;
 
 struct Geometry {
   planes: u32,
@@ -71,8 +73,42 @@ fn window(o: u32) -> Window {
   return Window(top, left, (row / g.outputHeight) * g.inputHeight * g.inputWidth);
 }
 
+// A cell of a window: its value where there is one.
+struct Cell {
+  value: f32,
+  there: bool,
+  place: u32,
+}
+
+fn cell(w: Window, kh: i32, kw: i32) -> Cell {
+  let ih = w.top + kh * g.dilationHeight;
+  let iw = w.left + kw * g.dilationWidth;
+  let there = (kh < g.kernelHeight) & (kw < g.kernelWidth) & (u32(ih) < u32(g.inputHeight)) & (u32(iw) < u32(g.inputWidth));
+  return Cell(x[select(0, w.plane + ih * g.inputWidth + iw, there)], there, u32(kh * g.kernelWidth + kw));
+}
+
+// The better of a winner so far and a cell behind it.
+fn better(best: Winner, c: Cell) -> Winner {
+  let wins = (c.value > best.value) | (isNan(c.value) & !isNan(best.value)) | (best.place == NONE) | ((choice == 1u) & equal(c.value, best.value));
+  let takes = c.there & wins;
+  return Winner(select(best.value, c.value, takes), select(best.place, c.place, takes));
+}
+
 fn winner(o: u32) -> Winner {
   let w = window(o);
+  if (side == 3u) {
+    let c0 = cell(w, 0, 0);
+    let c1 = cell(w, 0, 1);
+    let c2 = cell(w, 0, 2);
+    let c3 = cell(w, 1, 0);
+    let c4 = cell(w, 1, 1);
+    let c5 = cell(w, 1, 2);
+    let c6 = cell(w, 2, 0);
+    let c7 = cell(w, 2, 1);
+    let c8 = cell(w, 2, 2);
+    let first = better(better(better(Winner(negativeInfinity(), NONE), c0), c1), c2);
+    return better(better(better(better(better(better(first, c3), c4), c5), c6), c7), c8);
+  }
   var best = Winner(negativeInfinity(), NONE);
   for (var kh = 0; kh < g.kernelHeight; kh++) {
     let ih = w.top + kh * g.dilationHeight;
@@ -85,8 +121,8 @@ fn winner(o: u32) -> Winner {
         continue;
       }
       let v = x[w.plane + ih * g.inputWidth + iw];
-      let better = v > best.value || (isNan(v) && !isNan(best.value));
-      if (best.place == NONE || better || (choice == 1u && equal(v, best.value))) {
+      let above = v > best.value || (isNan(v) && !isNan(best.value));
+      if (best.place == NONE || above || (choice == 1u && equal(v, best.value))) {
         best = Winner(v, u32(kh * g.kernelWidth + kw));
       }
     }
@@ -94,9 +130,9 @@ fn winner(o: u32) -> Winner {
   return best;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(128)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let o = (group.y * groups.x + group.x) * 64u + local;
+  let o = (group.y * groups.x + group.x) * 128u + local;
   if (o >= g.planes * u32(g.outputHeight * g.outputWidth)) {
     return;
   }
@@ -109,9 +145,9 @@ fn packedPlace(place: u32, j: u32) -> u32 {
 }
 
 // One invocation makes one word of switches, and the outputs that belong to it.
-@compute @workgroup_size(64)
+@compute @workgroup_size(128)
 fn forwardSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let word = (group.y * groups.x + group.x) * 64u + local;
+  let word = (group.y * groups.x + group.x) * 128u + local;
   let count = g.planes * u32(g.outputHeight * g.outputWidth);
   let perWord = 32u / switchBits;
   if (word * perWord >= count) {
@@ -184,9 +220,9 @@ fn firstWindow(p: i32, span: i32, stride: i32) -> i32 {
 }
 
 // One invocation makes four adjacent columns of dx: where a division costs many loads, their place and their windows are found once.
-@compute @workgroup_size(64)
+@compute @workgroup_size(128)
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * 64u + local;
+  let i = (group.y * groups.x + group.x) * 128u + local;
   let strips = (u32(g.inputWidth) + 3u) / 4u;
   if (i >= g.planes * u32(g.inputHeight) * strips) {
     return;
@@ -208,15 +244,25 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
     let rowPlace = (offsetRow / g.dilationHeight) * g.kernelWidth;
     for (var ow = firstColumn; ow <= lastColumn; ow++) {
       let o = u32(plane + oh * g.outputWidth + ow);
+      // Both are loaded before either is looked at.
+      let signal = dy[o];
       let kw = i32(switchAt(o)) - rowPlace;
-      if (kw >= 0 && kw < g.kernelWidth) {
-        sum += select(vec4f(), vec4f(dy[o]), columns == vec4i(ow * g.strideWidth + kw * g.dilationWidth));
-      }
+      let won = (kw >= 0) & (kw < g.kernelWidth);
+      let here = columns == vec4i(ow * g.strideWidth + kw * g.dilationWidth);
+      sum += select(vec4f(), vec4f(signal), here & vec4<bool>(won));
     }
   }
   let to = row * g.inputWidth + start;
-  for (var j = 0; j < min(4, g.inputWidth - start); j++) {
-    dx[to + j] = sum[j];
+  let left = g.inputWidth - start;
+  dx[to] = sum.x;
+  if (left > 1) {
+    dx[to + 1] = sum.y;
+  }
+  if (left > 2) {
+    dx[to + 2] = sum.z;
+  }
+  if (left > 3) {
+    dx[to + 3] = sum.w;
   }
 }
 

@@ -49,7 +49,7 @@ export const concat: Op<ConcatAttrs> = {
         entry: 'blocks',
         geometry: { count, block, xPitch: block, xOffset: 0, yPitch: pitch, yOffset: offset },
         bind: { x: x!, y },
-        invocations: count,
+        invocations: Math.ceil(count / 4),
       });
     });
   },
@@ -62,7 +62,7 @@ export const concat: Op<ConcatAttrs> = {
       entry: 'blocks',
       geometry: { count, block, xPitch: pitch, xOffset: offset, yPitch: block, yOffset: 0 },
       bind: { x: dy!, y: dx },
-      invocations: count,
+      invocations: Math.ceil(count / 4),
     });
   },
 };

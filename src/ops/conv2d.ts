@@ -113,8 +113,11 @@ const SMALL_FLAT: Tile = { ...SMALL, entry: 'flat32x64' };
 /** Products that a tile's slice holds. */
 const SLICE = 16;
 
-/** Workgroups that fill a GPU once and several times. Measured on an H100: a larger tile pays from there on. */
+/** Workgroups that fill a GPU of some 130 multiprocessors; a larger tile pays from there on (measured on an H100). */
 const FULL = 264;
+
+/** Workgroups that a sum is split for: small tiles need several to a multiprocessor, so that one computes while others load. */
+const CROWD = 792;
 
 /**
  * The tile for a shape, and into how many slabs its sum is split so that there are enough workgroups. A function of shapes alone, so that
@@ -135,7 +138,7 @@ function chooseTile(
   if (outputs > 32 && workgroups(MEDIUM) >= FULL) tile = flat ? MEDIUM_FLAT : MEDIUM;
   if (outputs > 64 && workgroups(LARGE) >= 2 * FULL && !flat) tile = LARGE;
   const steps = flat ? Math.ceil((taps * inputs) / SLICE) : taps * Math.ceil(inputs / SLICE);
-  const wanted = Math.max(1, Math.min(Math.floor(FULL / workgroups(tile)), Math.floor(steps / 8)));
+  const wanted = Math.max(1, Math.min(Math.floor(CROWD / workgroups(tile)), Math.floor(steps / 8)));
   const slabSteps = Math.ceil(steps / wanted);
   return { tile, slabs: Math.ceil(steps / slabSteps), slabSteps };
 }

@@ -102,7 +102,17 @@ function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef
     beta: c.attrs.beta,
     addend: addend ? 1 : 0,
   };
-  // A sum of one or two products, as a batch of one gives to dw, is a matter of writing y.
+  if (c.traits.tiles && p.columns === 1 && !addend) {
+    const outer = { columns, depth: rows, aColumn: p.row, bRow: q.row, bColumn: q.column, cColumn: 0, addend: 0, slabs: 1, slabDepth: 1 };
+    c.step({
+      shader: 'linear_vector',
+      entry: 'outer',
+      geometry: { ...outer, alpha: c.attrs.alpha, beta: 0 },
+      bind: { a: p.tensor, b: q.tensor, y },
+      invocations: rows * Math.ceil(columns / 1024) * 256,
+    });
+    return;
+  }
   if (c.traits.tiles && p.columns >= 8) return productOfTiles(c, p, q, y, addend, geometry);
   // One row at a time costs 5 loads for 4 products, four rows 8 for 16.
   const tall = rows > 1;

@@ -2,7 +2,7 @@
 import source from '../../shaders/lrn.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
-import type { Op } from './op.ts';
+import type { DeviceTraits, Op } from './op.ts';
 
 export interface LrnAttrs {
   /** Channels in the window. */
@@ -27,6 +27,11 @@ function geometry([n, c, ...rest]: Shape, a: LrnAttrs): Record<string, number> {
   };
 }
 
+/** The constant that writes windows of five out, on GPUs. */
+function unrolled(attrs: LrnAttrs, { tiles }: DeviceTraits): { size?: number } {
+  return tiles && attrs.size === 5 ? { size: 5 } : {};
+}
+
 export const lrn: Op<LrnAttrs> = {
   name: 'lrn',
   shaders: { lrn: source },
@@ -47,9 +52,16 @@ export const lrn: Op<LrnAttrs> = {
     if (x!.shape.length < 2) fail(`expected x of rank 2 or more, got [${x!.shape.join(', ')}].`);
     return [x!];
   },
-  forward({ attrs, x: [x], y: [y], differentiated, save, scratch, step }) {
+  forward({ attrs, x: [x], y: [y], differentiated, save, scratch, step, traits }) {
     const scale = differentiated ? save('scale', y.shape, 'f32') : scratch('scale', y.shape);
-    step({ shader: 'lrn', entry: 'forward', geometry: geometry(y.shape, attrs), bind: { x: x!, scale, y }, invocations: size(y.shape) });
+    step({
+      shader: 'lrn',
+      entry: 'forward',
+      constants: unrolled(attrs, traits),
+      geometry: geometry(y.shape, attrs),
+      bind: { x: x!, scale, y },
+      invocations: size(y.shape),
+    });
   },
   differentiable: () => true,
   rules: ['lrn'],
@@ -68,6 +80,6 @@ export const lrn: Op<LrnAttrs> = {
     const come = { input: x!, savedScale: saved('scale'), dy: dy! };
     const shares = scratch('shares', dx.shape);
     step({ ...shared, entry: 'shares', bind: { ...come, share: shares } });
-    step({ ...shared, entry: 'backward', bind: { ...come, allShares: shares, dx } });
+    step({ ...shared, entry: 'backward', constants: unrolled(attrs, c.traits), bind: { ...come, allShares: shares, dx } });
   },
 };

@@ -2,7 +2,7 @@
 import source from '../../shaders/maxpool2d.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
-import type { Op, StorageType, TensorRef } from './op.ts';
+import type { DeviceTraits, Op, StorageType, TensorRef } from './op.ts';
 import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, type PoolAttrs } from './window.ts';
 
 export interface MaxPool2dAttrs extends PoolAttrs {
@@ -20,6 +20,11 @@ const geometry = (x: Shape, y: Shape, a: MaxPool2dAttrs): Record<string, number>
   ...poolGeometry(x, y, a),
   columnMajor: a.indexOrder === 'column' ? 1 : 0,
 });
+
+/** The constant that writes small windows out, on GPUs. */
+function unrolled({ kernel }: PoolAttrs, { tiles }: DeviceTraits): { side?: number } {
+  return tiles && kernel.every((k) => k <= 3) ? { side: 3 } : {};
+}
 
 export const maxpool2d: Op<MaxPool2dAttrs> = {
   name: 'maxpool2d',
@@ -46,7 +51,8 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       { shape, dtype: 'i32' },
     ];
   },
-  forward({ attrs, x: [x], y, differentiated, save, step }) {
+  forward({ attrs, x: [x], y, differentiated, save, step, traits }) {
+    const side = unrolled(attrs, traits);
     const shared = { shader: 'maxpool2d', geometry: geometry(x!.shape, y[0].shape, attrs) };
     const count = size(y[0].shape);
     if (differentiated) {
@@ -56,18 +62,18 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       step({
         ...shared,
         entry: 'forwardSwitches',
-        constants: { switchBits: bits },
+        constants: { switchBits: bits, ...side },
         bind: { x: x!, y: y[0], switches },
         invocations: words,
       });
     } else {
-      step({ ...shared, entry: 'forward', bind: { x: x!, y: y[0] }, invocations: count });
+      step({ ...shared, entry: 'forward', constants: side, bind: { x: x!, y: y[0] }, invocations: count });
     }
     if (y[1]) step({ ...shared, entry: 'findIndices', bind: { x: x!, indices: y[1] }, invocations: count });
   },
   differentiable: () => true,
   rules: ['maxpool'],
-  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, step }) {
+  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, step, traits }) {
     const shared = { shader: 'maxpool2d', geometry: geometry(dx.shape, y[0].shape, attrs) };
     const count = size(y[0].shape);
     const bits = switchBits(attrs.kernel);
@@ -85,7 +91,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       step({
         ...shared,
         entry: 'chooseSwitches',
-        constants: { switchBits: bits, choice },
+        constants: { switchBits: bits, choice, ...unrolled(attrs, traits) },
         bind: { x: x!, switches },
         invocations: words,
       });

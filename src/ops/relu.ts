@@ -17,7 +17,7 @@ export const relu: Op<object> = {
   infer: ([x]) => [x!],
   forward({ x: [x], y: [y], step }) {
     const count = size(y.shape);
-    step({ shader: 'relu', entry: 'forward', geometry: { count }, bind: { x: x!, y }, invocations: count });
+    step({ shader: 'relu', entry: 'forward', geometry: { count }, bind: { x: x!, y }, invocations: Math.ceil(count / 4) });
   },
   differentiable: () => true,
   rules: ['relu', 'zero'],
@@ -31,7 +31,7 @@ export const relu: Op<object> = {
       constants: { rule: RULES.indexOf(rules.relu), ...(open ? { zero: 1 } : {}) },
       geometry: { count },
       bind: { gate: open ? x! : y, dy: dy!, dx },
-      invocations: count,
+      invocations: Math.ceil(count / 4),
     });
   },
 };

@@ -115,7 +115,7 @@ const POOLS: readonly OpCase[] = [
     { fill: ['ties'], essential: true }),
   one('maxpool2d', [2, 2, 5, 4], { kernel: [2, 2], stride: [2, 2], pad: [3, 3, 3, 3], indexOrder: 'column' },
     { fill: ['ties'], essential: true }),
-  one('maxpool2d', [2, 3, 8, 7], { kernel: [3, 2], stride: [1, 2], pad: [1, 0, 1, 1] }, { fill: ['gaps'], forwardOnly: true, essential: true }),
+  one('maxpool2d', [2, 9, 8, 7], { kernel: [3, 2], stride: [1, 2], pad: [1, 0, 1, 1] }, { fill: ['gaps'], forwardOnly: true, essential: true }),
   one('maxpool2d', [1, 3, 5, 5], { kernel: [1, 1] }, { fill: [{ constant: 0 }] }),
   one('maxpool2d', [1, 3, 6, 5], { kernel: [3, 3] }, { fill: [{ constant: 0 }] }),
   one('avgpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
@@ -164,7 +164,8 @@ const LINEAR: readonly OpCase[] = [
 
 const POINTWISE: readonly OpCase[] = [
   one('relu', [1]),
-  one('relu', [2, 3, 5, 7], {}, { fill: ['ties'], essential: true }),
+  one('relu', [2, 3, 35, 13], {}, { fill: ['ties'], essential: true }),
+  one('relu', [2, 3, 5, 7], {}, { fill: ['ties'] }),
   one('relu', [37], {}, { fill: ['gaps'], essential: true }),
   one('clip', [3, 7, 10], { min: -0.5, max: 0.5 }, { essential: true }),
   one('clip', [3, 7], { min: 0 }, { fill: ['gaps'], essential: true }),
@@ -174,7 +175,8 @@ const POINTWISE: readonly OpCase[] = [
   one('lrn', [2, 6, 3, 2], { size: 4, alpha: 0.5, beta: 0.5, bias: 2 }),
   one('lrn', [1, 3, 4, 4], { size: 9, alpha: 0.3, beta: 1.25 }),
   one('lrn', [2, 8, 3, 3], { size: 3, alpha: 0.7, beta: 0.6 }),
-  one('lrn', [2, 7, 3, 5], { size: 4, alpha: 0.5, beta: 0.75, bias: 0.5 }, { essential: true }),
+  one('lrn', [2, 11, 3, 5], { size: 4, alpha: 0.5, beta: 0.75, bias: 0.5 }, { essential: true }),
+  one('lrn', [2, 9, 4, 5], { size: 5, alpha: 0.5, beta: 0.75, bias: 0.5 }, { essential: true }),
   one('lrn', [1, 5, 7], { size: 3, alpha: 0.7, beta: 0.6 }, { fill: ['gaps'], essential: true }),
   one('lrn', [1, 5, 3], { size: 2, alpha: 0.7, beta: 1.5 }, { essential: true }),
   one('lrn', [1, 4, 3], { size: 3, alpha: 0.7, beta: 1.25 }, { essential: true }),
@@ -198,7 +200,7 @@ const POINTWISE: readonly OpCase[] = [
 ];
 
 const SHAPES: readonly OpCase[] = [
-  { op: 'concat', attrs: { axis: 1 }, inputs: [[2, 3, 4, 5], [2, 1, 4, 5], [2, 7, 4, 5]], linearIn: [0, 1, 2], essential: true },
+  { op: 'concat', attrs: { axis: 1 }, inputs: [[2, 3, 4, 5], [2, 1, 4, 5], [2, 67, 4, 5]], linearIn: [0, 1, 2], essential: true },
   { op: 'concat', attrs: { axis: -1 }, inputs: [[2, 3], [2, 5]], linearIn: [0, 1] },
   { op: 'concat', attrs: { axis: 0 }, inputs: [[3], [1]], linearIn: [0, 1] },
   one('pad', [2, 3, 4, 5], { before: [0, 1, 2, 0], after: [1, 0, 1, 3] }, { linearIn: [0] }),
