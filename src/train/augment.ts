@@ -52,30 +52,11 @@ export function wholeView(height: number, width: number): View {
   return { top: 0, left: 0, height, width, mirrored: false, hole: [0, 0, 0, 0] };
 }
 
-/** For each position along an axis the two pixels it lies between and the second one's weight. */
-interface Taps {
-  readonly first: Int32Array;
-  readonly second: Int32Array;
-  readonly weight: Float32Array;
-}
-
-function taps(extent: number, start: number, length: number, mirrored: boolean): Taps {
-  const first = new Int32Array(extent);
-  const second = new Int32Array(extent);
-  const weight = new Float32Array(extent);
-  for (let i = 0; i < extent; i++) {
-    const at = start + ((i + 0.5) * length) / extent - 0.5;
-    const below = Math.floor(at);
-    const to = mirrored ? extent - 1 - i : i;
-    first[to] = Math.max(0, below);
-    second[to] = Math.min(extent - 1, below + 1);
-    weight[to] = at - below;
-  }
-  return { first, second, weight };
-}
-
 /**
- * Writes one image as the network takes it, value = (pixel - mean) / unit, the pixel being bilinear in the view.
+ * Writes one image as the network takes it, value = (pixel - mean) / unit, the pixel being bilinear in the view: first along rows, each row of
+ * pixels once, then between rows; in f64, rounded to f32 at the end.
+ *
+ * Self-contained: its source text is also what worker threads run (`workers.ts`), so that it may use nothing outside itself.
  * @param pixels height x width x 3 bytes, RGB
  * @param mean [3, height, width], pixels 0 to 255
  * @param into where [3, height, width] begins at `offset`
@@ -83,24 +64,59 @@ function taps(extent: number, start: number, length: number, mirrored: boolean):
 export function writeView(pixels: Uint8Array, view: View, mean: Tensor, unit: number, into: Float32Array, offset: number): void {
   const [, height, width] = mean.shape;
   const plane = height * width;
+  const centre = mean.data;
+
+  /** For each position along an axis the two pixels it lies between, the second one's weight (an f32), and the first one's. */
+  const taps = (extent: number, start: number, length: number, mirrored: boolean) => {
+    const [first, second] = [new Int32Array(extent), new Int32Array(extent)];
+    const [weight, rest] = [new Float64Array(extent), new Float64Array(extent)];
+    for (let i = 0; i < extent; i++) {
+      const at = start + ((i + 0.5) * length) / extent - 0.5;
+      const below = Math.floor(at);
+      const to = mirrored ? extent - 1 - i : i;
+      first[to] = Math.max(0, below);
+      second[to] = Math.min(extent - 1, below + 1);
+      weight[to] = Math.fround(at - below);
+      rest[to] = 1 - weight[to];
+    }
+    return { first, second, weight, rest };
+  };
   const rows = taps(height, view.top, view.height, false);
-  const columns = taps(width, view.left, view.width, view.mirrored);
-  for (let c = 0; c < 3; c++) {
-    for (let y = 0; y < height; y++) {
-      const above = rows.first[y] * width;
-      const below = rows.second[y] * width;
-      const down = rows.weight[y];
+  const { first, second, weight, rest } = taps(width, view.left, view.width, view.mirrored);
+
+  /** A row of pixels at the view's columns, as three rows of one channel. */
+  const along = (row: number, line: Float64Array): void => {
+    for (let x = 0; x < width; x++) {
+      const left = (row * width + first[x]) * 3;
+      const right = (row * width + second[x]) * 3;
+      const [from, to] = [rest[x], weight[x]];
+      line[x] = pixels[left] * from + pixels[right] * to;
+      line[width + x] = pixels[left + 1] * from + pixels[right + 1] * to;
+      line[2 * width + x] = pixels[left + 2] * from + pixels[right + 2] * to;
+    }
+  };
+
+  let [upper, lower] = [new Float64Array(3 * width), new Float64Array(3 * width)];
+  let [upperRow, lowerRow] = [-1, -1];
+  for (let y = 0; y < height; y++) {
+    const [above, below] = [rows.first[y], rows.second[y]];
+    if (above === lowerRow && above !== upperRow) {
+      [upper, lower] = [lower, upper];
+      [upperRow, lowerRow] = [lowerRow, upperRow];
+    }
+    if (above !== upperRow) along((upperRow = above), upper);
+    if (below !== lowerRow) along((lowerRow = below), lower);
+    const [from, to] = [rows.rest[y], rows.weight[y]];
+    for (let c = 0; c < 3; c++) {
+      const at = c * plane + y * width;
+      const line = c * width;
       for (let x = 0; x < width; x++) {
-        const left = columns.first[x];
-        const right = columns.second[x];
-        const across = columns.weight[x];
-        const upper = pixels[(above + left) * 3 + c] * (1 - across) + pixels[(above + right) * 3 + c] * across;
-        const lower = pixels[(below + left) * 3 + c] * (1 - across) + pixels[(below + right) * 3 + c] * across;
-        const i = c * plane + y * width + x;
-        into[offset + i] = (upper * (1 - down) + lower * down - mean.data[i]) / unit;
+        into[offset + at + x] = (upper[line + x] * from + lower[line + x] * to - centre[at + x]) / unit;
       }
     }
-    const [y0, x0, y1, x1] = view.hole;
+  }
+  const [y0, x0, y1, x1] = view.hole;
+  for (let c = 0; c < 3; c++) {
     for (let y = y0; y < y1; y++) into.fill(0, offset + c * plane + y * width + x0, offset + c * plane + y * width + x1);
   }
 }
