@@ -161,6 +161,7 @@ async function train(args: Arguments): Promise<void> {
     validateEvery: parseInteger(args.validateEvery, '--validate-every', 1),
   };
   const workers = args.workers === undefined ? undefined : parseInteger(args.workers, '--workers');
+  if (workers !== undefined && workers > 256) throw new InputError(`--workers: expected at most 256 threads, got ${workers}.`);
   const limit = args.limit === undefined ? Infinity : parseInteger(args.limit, '--limit', 1);
   const files = filesOf(args.output);
   const found = await exists(files.checkpoint);

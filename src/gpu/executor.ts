@@ -260,12 +260,7 @@ export class Executor {
    * @param names f32 values that the plan keeps
    * @returns when the step is done: the values, in the order of their names
    */
-  async queueTraining(
-    inputs: Readonly<Record<string, RunInput>>,
-    seed: Tensor,
-    rate: number,
-    names: readonly string[],
-  ): Promise<Tensor[]> {
+  async queueTraining(inputs: Readonly<Record<string, RunInput>>, seed: Tensor, rate: number, names: readonly string[]): Promise<Tensor[]> {
     const { gpu, plan } = this;
     if (plan.update.length === 0) throw new InputError('train: expected a plan with updates, got one without. Compile with descent.');
     this.#requireLive();

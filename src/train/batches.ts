@@ -98,7 +98,10 @@ export function makeBatch(draw: Draw, { mean, unit }: Units): Batch {
 
 /** A batch whose images, each of this shape, have been written. */
 export function batchOf({ source, indices }: Draw, shape: Shape, data: Float32Array): Batch {
-  return { x: { shape: [indices.length, ...shape], data }, labels: { shape: [indices.length], data: indices.map((i) => source.labels[i]) } };
+  return {
+    x: { shape: [indices.length, ...shape], data },
+    labels: { shape: [indices.length], data: indices.map((i) => source.labels[i]) },
+  };
 }
 
 /** 0 to count - 1 in random order (Fisher and Yates). */

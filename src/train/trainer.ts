@@ -143,7 +143,19 @@ export class Trainer {
         traits,
       });
       executor = await Executor.create(gpu, plan, store);
-      const trainer = new Trainer(gpu, graph, recipe, mean, source, graph.inputs[0].name, scores, store, executor, workers, state?.step ?? 0);
+      const trainer = new Trainer(
+        gpu,
+        graph,
+        recipe,
+        mean,
+        source,
+        graph.inputs[0].name,
+        scores,
+        store,
+        executor,
+        workers,
+        state?.step ?? 0,
+      );
       if (state) for (const [name, velocity] of state.velocities) executor.velocity(name).write(velocity);
       else
         await trainer.#normalise(

@@ -46,7 +46,7 @@ function serve(
       let fd = open.get(file);
       if (fd === undefined) open.set(file, (fd = fs.openSync(file, 'r')));
       for (let n = 0; n < views.length; n++) {
-        for (let done = 0; done < pixels.length; ) {
+        for (let done = 0; done < pixels.length;) {
           const got = fs.readSync(fd, pixels, done, pixels.length - done, positions[n] + done);
           if (got === 0) throw new Error(`expected ${pixels.length} bytes at ${positions[n]} of "${file}", got ${done}`);
           done += got;
@@ -104,7 +104,6 @@ export class BatchWorkers {
   #add(worker: Worker): void {
     const thread: Thread = { worker, open: new Map() };
     this.#threads.push(thread);
-    worker.unref();
     worker.on('message', ({ id, data, failed }: Answer) => {
       const answer = thread.open.get(id)!;
       thread.open.delete(id);
@@ -117,9 +116,12 @@ export class BatchWorkers {
     worker.on('exit', () => {
       const at = this.#threads.indexOf(thread);
       if (at >= 0) this.#threads.splice(at, 1);
+      if (!this.#closed) this.failure ??= 'a thread ended';
       for (const answer of thread.open.values()) answer(undefined);
       thread.open.clear();
     });
+    // After the listeners: each of them would hold the process again.
+    worker.unref();
   }
 
   /**
