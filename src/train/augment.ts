@@ -52,24 +52,32 @@ export function wholeView(height: number, width: number): View {
   return { top: 0, left: 0, height, width, mirrored: false, hole: [0, 0, 0, 0] };
 }
 
+/** Writes one image, height x width x 3 bytes, RGB, in its view to where [3, height, width] begins in `into` at `offset`. */
+export type ViewWriter = (pixels: Uint8Array, view: View, into: Float32Array, offset: number) => void;
+
 /**
- * Writes one image as the network takes it, value = (pixel - mean) / unit, the pixel being bilinear in the view: first along rows, each row of
+ * Writes images as the network takes them, value = (pixel - mean) / unit, the pixel being bilinear in the view: first along rows, each row of
  * pixels once, then between rows; in f64, rounded to f32 at the end.
  *
- * Self-contained: its source text is also what worker threads run (`workers.ts`), so that it may use nothing outside itself.
- * @param pixels height x width x 3 bytes, RGB
+ * Self-contained: its source text is also what worker threads run (`workers.ts`), so that it may use nothing outside itself. Its memory is
+ * used again for every image: allocating it each time was measured to cost a third of the whole.
  * @param mean [3, height, width], pixels 0 to 255
- * @param into where [3, height, width] begins at `offset`
  */
-export function writeView(pixels: Uint8Array, view: View, mean: Tensor, unit: number, into: Float32Array, offset: number): void {
+export function viewWriter(mean: Tensor, unit: number): ViewWriter {
   const [, height, width] = mean.shape;
   const plane = height * width;
   const centre = mean.data;
 
   /** For each position along an axis the two pixels it lies between, the second one's weight (an f32), and the first one's. */
-  const taps = (extent: number, start: number, length: number, mirrored: boolean) => {
-    const [first, second] = [new Int32Array(extent), new Int32Array(extent)];
-    const [weight, rest] = [new Float64Array(extent), new Float64Array(extent)];
+  const taps = (extent: number) => ({
+    first: new Int32Array(extent),
+    second: new Int32Array(extent),
+    weight: new Float64Array(extent),
+    rest: new Float64Array(extent),
+  });
+  const [rows, columns] = [taps(height), taps(width)];
+  const set = ({ first, second, weight, rest }: ReturnType<typeof taps>, start: number, length: number, mirrored: boolean): void => {
+    const extent = first.length;
     for (let i = 0; i < extent; i++) {
       const at = start + ((i + 0.5) * length) / extent - 0.5;
       const below = Math.floor(at);
@@ -79,44 +87,50 @@ export function writeView(pixels: Uint8Array, view: View, mean: Tensor, unit: nu
       weight[to] = Math.fround(at - below);
       rest[to] = 1 - weight[to];
     }
-    return { first, second, weight, rest };
   };
-  const rows = taps(height, view.top, view.height, false);
-  const { first, second, weight, rest } = taps(width, view.left, view.width, view.mirrored);
 
   /** A row of pixels at the view's columns, as three rows of one channel. */
-  const along = (row: number, line: Float64Array): void => {
+  const along = (pixels: Uint8Array, row: number, line: Float64Array): void => {
+    const { first, second, weight, rest } = columns;
     for (let x = 0; x < width; x++) {
       const left = (row * width + first[x]) * 3;
       const right = (row * width + second[x]) * 3;
-      const [from, to] = [rest[x], weight[x]];
+      const from = rest[x];
+      const to = weight[x];
       line[x] = pixels[left] * from + pixels[right] * to;
       line[width + x] = pixels[left + 1] * from + pixels[right + 1] * to;
       line[2 * width + x] = pixels[left + 2] * from + pixels[right + 2] * to;
     }
   };
 
-  let [upper, lower] = [new Float64Array(3 * width), new Float64Array(3 * width)];
-  let [upperRow, lowerRow] = [-1, -1];
-  for (let y = 0; y < height; y++) {
-    const [above, below] = [rows.first[y], rows.second[y]];
-    if (above === lowerRow && above !== upperRow) {
-      [upper, lower] = [lower, upper];
-      [upperRow, lowerRow] = [lowerRow, upperRow];
-    }
-    if (above !== upperRow) along((upperRow = above), upper);
-    if (below !== lowerRow) along((lowerRow = below), lower);
-    const [from, to] = [rows.rest[y], rows.weight[y]];
-    for (let c = 0; c < 3; c++) {
-      const at = c * plane + y * width;
-      const line = c * width;
-      for (let x = 0; x < width; x++) {
-        into[offset + at + x] = (upper[line + x] * from + lower[line + x] * to - centre[at + x]) / unit;
+  const lines = [new Float64Array(3 * width), new Float64Array(3 * width)];
+  return (pixels, view, into, offset) => {
+    set(rows, view.top, view.height, false);
+    set(columns, view.left, view.width, view.mirrored);
+    let [upper, lower] = lines;
+    let [upperRow, lowerRow] = [-1, -1];
+    for (let y = 0; y < height; y++) {
+      const above = rows.first[y];
+      const below = rows.second[y];
+      if (above === lowerRow && above !== upperRow) {
+        [upper, lower] = [lower, upper];
+        [upperRow, lowerRow] = [lowerRow, upperRow];
+      }
+      if (above !== upperRow) along(pixels, (upperRow = above), upper);
+      if (below !== lowerRow) along(pixels, (lowerRow = below), lower);
+      const from = rows.rest[y];
+      const to = rows.weight[y];
+      for (let c = 0; c < 3; c++) {
+        const at = c * plane + y * width;
+        const line = c * width;
+        for (let x = 0; x < width; x++) {
+          into[offset + at + x] = (upper[line + x] * from + lower[line + x] * to - centre[at + x]) / unit;
+        }
       }
     }
-  }
-  const [y0, x0, y1, x1] = view.hole;
-  for (let c = 0; c < 3; c++) {
-    for (let y = y0; y < y1; y++) into.fill(0, offset + c * plane + y * width + x0, offset + c * plane + y * width + x1);
-  }
+    const [y0, x0, y1, x1] = view.hole;
+    for (let c = 0; c < 3; c++) {
+      for (let y = y0; y < y1; y++) into.fill(0, offset + c * plane + y * width + x0, offset + c * plane + y * width + x1);
+    }
+  };
 }

@@ -4,7 +4,7 @@
  */
 import { mixSeed, uniform } from '../random.ts';
 import { size, type IndexTensor, type Shape, type Tensor } from '../tensor.ts';
-import { drawView, wholeView, writeView, type Augmentation, type View } from './augment.ts';
+import { drawView, viewWriter, wholeView, type Augmentation, type View } from './augment.ts';
 import type { ImageSource } from './images.ts';
 
 /** Distinguish what a seed is used for. */
@@ -89,9 +89,10 @@ export function makeBatch(draw: Draw, { mean, unit }: Units): Batch {
   const one = size(mean.shape);
   const data = new Float32Array(draw.indices.length * one);
   const pixels = new Uint8Array(one);
+  const write = viewWriter(mean, unit);
   draw.indices.forEach((index, n) => {
     draw.source.read(index, pixels);
-    writeView(pixels, draw.views[n], mean, unit, data, n * one);
+    write(pixels, draw.views[n], data, n * one);
   });
   return batchOf(draw, mean.shape, data);
 }

@@ -6,7 +6,7 @@
 import type { Worker } from 'node:worker_threads';
 import { EngineError } from '../errors.ts';
 import { size, type Tensor } from '../tensor.ts';
-import { writeView, type View } from './augment.ts';
+import { viewWriter, type View } from './augment.ts';
 import { batchOf, makeBatch, type Batch, type Draw, type Units } from './batches.ts';
 import type { ImageSource } from './images.ts';
 
@@ -35,9 +35,10 @@ interface Answer {
 function serve(
   { parentPort, workerData }: typeof import('node:worker_threads'),
   fs: typeof import('node:fs'),
-  write: typeof writeView,
+  writerOf: typeof viewWriter,
 ): void {
   const { mean, unit } = workerData as { mean: Tensor; unit: number };
+  const write = writerOf(mean, unit);
   const pixels = new Uint8Array(mean.data.length);
   const open = new Map<string, number>();
   parentPort!.on('message', ({ id, file, positions, views, data }: Order) => {
@@ -51,7 +52,7 @@ function serve(
           if (got === 0) throw new Error(`expected ${pixels.length} bytes at ${positions[n]} of "${file}", got ${done}`);
           done += got;
         }
-        write(pixels, views[n], mean, unit, data, n * pixels.length);
+        write(pixels, views[n], data, n * pixels.length);
       }
     } catch (error) {
       failed = error instanceof Error ? error.message : String(error);
@@ -60,7 +61,7 @@ function serve(
   });
 }
 
-const PROGRAM = `(${serve})(require('node:worker_threads'), require('node:fs'), ${writeView});`;
+const PROGRAM = `(${serve})(require('node:worker_threads'), require('node:fs'), ${viewWriter});`;
 
 /** A thread and the orders it has not answered, by id. Undefined is an answer too: what it cannot do is done here. */
 interface Thread {

@@ -11,7 +11,7 @@ import sharp from 'sharp';
 import { openDataset } from '../../src/data/dataset.ts';
 import { uniform } from '../../src/random.ts';
 import { size, type Tensor } from '../../src/tensor.ts';
-import { writeView } from '../../src/train/augment.ts';
+import { viewWriter } from '../../src/train/augment.ts';
 import { Batches, plainBatch, plainDraw, type Batch } from '../../src/train/batches.ts';
 import { firstImages, ofClasses } from '../../src/train/images.ts';
 import { Lookahead } from '../../src/train/lookahead.ts';
@@ -51,7 +51,7 @@ test('a view is, to the bit, the bilinear sum of four pixels in f64', () => {
   for (let step = 0; step < 20; step++)
     for (const view of batches.draw(step).views) {
       const got = new Float32Array(3 * H * W);
-      writeView(pixels, view, mean, 64, got, 0);
+      viewWriter(mean, 64)(pixels, view, got, 0);
       const want = got.map((_, i) => {
         const [c, y, x] = [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W];
         const [y0, x0, y1, x1] = view.hole;
