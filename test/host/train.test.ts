@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { typeGraph, valueInfo } from '../../src/graph.ts';
 import { paperNet } from '../../src/models/paper.ts';
-import { LOSS_VALUE, withLoss } from '../../src/network.ts';
+import { LOSS_VALUE, ranked, withLoss } from '../../src/network.ts';
 import { compile } from '../../src/plan.ts';
 import { uniform } from '../../src/random.ts';
 import { size, type Tensor } from '../../src/tensor.ts';
@@ -135,6 +135,13 @@ test('tallies: ties rank in the order of the classes', () => {
   const scores = Float32Array.of(1, 1, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3);
   assert.equal(bestClasses(scores, Int32Array.of(1, 5)), { top1: 0, top5: 1 });
   assert.equal(bestClasses(scores, Int32Array.of(0, 0)), { top1: 2, top5: 2 });
+  const draw = uniform(8);
+  for (let i = 0; i < 200; i++) {
+    const row = Float32Array.from({ length: 9 }, () => [NaN, -Infinity, Infinity][Math.floor(12 * draw())] ?? Math.floor(4 * draw()));
+    const label = Math.floor(9 * draw());
+    const rank = ranked(row).indexOf(label);
+    assert.equal(bestClasses(row, Int32Array.of(label)), { top1: Number(rank < 1), top5: Number(rank < 5) }, `${row}, ${label}`);
+  }
   const tally = new Tally();
   tally.addScores(Float32Array.of(0, 0, 0, 0), Int32Array.of(1), 2);
   const { loss, top1, images: seen } = tally.means();
