@@ -246,6 +246,10 @@ export class Trainer {
     return { step: step + 1, rate, images, loss: loss * images, ...best };
   }
 
+  #requireRest(): void {
+    if (this.#queued) throw new EngineError('training: expected no step under way, got one. Call advance() without ahead before.');
+  }
+
   #queue(step: number, batch: Batch): Queued {
     const { recipe, executor } = this;
     const warmup = Math.round(recipe.warmup * this.stepsPerEpoch);
@@ -260,6 +264,7 @@ export class Trainer {
 
   /** Mean loss, top-1 and top-5 of images as they are, without dropout. */
   async validate(images: ImageSource): Promise<Tally> {
+    this.#requireRest();
     const batch = Math.min(VALIDATION_BATCH, images.count);
     const plan = compile(withBatch(this.graph, batch), { keep: [this.scores], traits: traitsOf(this.gpu) });
     const executor = await Executor.create(this.gpu, plan, this.store);
@@ -284,11 +289,11 @@ export class Trainer {
   }
 
   /**
-   * Parameters and velocities as they are now.
+   * Parameters and velocities as they are now, between two steps.
    * @throws DivergenceError if one of them is not finite, so that it never replaces a good one
    */
   async state(): Promise<TrainingState> {
-    if (this.#queued) throw new EngineError('training: expected no step under way. Call advance() without ahead before.');
+    this.#requireRest();
     const { executor, graph } = this;
     // The device is asked for all of them before one is awaited.
     const read = (tensor: (name: string) => DeviceTensor): Promise<Map<string, Tensor>> =>
@@ -306,6 +311,7 @@ export class Trainer {
 
   /** Takes over parameters, such as those that have been rounded for storage. */
   async setParameters(parameters: ReadonlyMap<string, Tensor>): Promise<void> {
+    this.#requireRest();
     for (const [name, tensor] of parameters) this.executor.parameter(name).write(tensor);
     await this.executor.refreshPrepared();
   }
