@@ -14,9 +14,11 @@ import type { ImageSource } from './images.ts';
 interface Order {
   readonly id: number;
   readonly file: string;
-  /** Where each image begins in the file, in bytes. */
-  readonly positions: Float64Array;
-  readonly views: readonly View[];
+  /**
+   * Of each image: where it begins in the file, in bytes, and its view, as {@link encoded}. Numbers, since they are handed over, where objects would
+   * have to be copied by the thread that feeds the device.
+   */
+  readonly images: Float64Array<ArrayBuffer>;
   /** Where to write; handed over, and handed back by the answer. */
   readonly data: Float32Array<ArrayBuffer>;
 }
@@ -28,6 +30,17 @@ interface Answer {
   readonly failed?: string;
 }
 
+/** Numbers of an image in an order. */
+const FIELDS = 10;
+
+function encoded({ source, indices, views }: Draw): Float64Array<ArrayBuffer> {
+  const images = new Float64Array(FIELDS * views.length);
+  views.forEach(({ top, left, height, width, mirrored, hole }, n) => {
+    images.set([source.stored!.position(indices[n]), top, left, height, width, Number(mirrored), ...hole], FIELDS * n);
+  });
+  return images;
+}
+
 /**
  * A thread's work. Self-contained, as its source text is what the thread runs: there is then no file of its own to be found, however the
  * program is bundled.
@@ -37,22 +50,24 @@ function serve(
   fs: typeof import('node:fs'),
   writerOf: typeof viewWriter,
 ): void {
-  const { mean, unit } = workerData as { mean: Tensor; unit: number };
+  const { mean, unit, fields } = workerData as { mean: Tensor; unit: number; fields: number };
   const write = writerOf(mean, unit);
   const pixels = new Uint8Array(mean.data.length);
   const open = new Map<string, number>();
-  parentPort!.on('message', ({ id, file, positions, views, data }: Order) => {
+  parentPort!.on('message', ({ id, file, images, data }: Order) => {
     let failed: string | undefined;
     try {
       let fd = open.get(file);
       if (fd === undefined) open.set(file, (fd = fs.openSync(file, 'r')));
-      for (let n = 0; n < views.length; n++) {
+      for (let n = 0; n < images.length / fields; n++) {
+        const [position, top, left, height, width, mirrored, y0, x0, y1, x1] = images.subarray(n * fields, (n + 1) * fields);
         for (let done = 0; done < pixels.length;) {
-          const got = fs.readSync(fd, pixels, done, pixels.length - done, positions[n] + done);
-          if (got === 0) throw new Error(`expected ${pixels.length} bytes at ${positions[n]} of "${file}", got ${done}`);
+          const got = fs.readSync(fd, pixels, done, pixels.length - done, position + done);
+          if (got === 0) throw new Error(`expected ${pixels.length} bytes at ${position} of "${file}", got ${done}`);
           done += got;
         }
-        write(pixels, views[n], data, n * pixels.length);
+        const view = { top, left, height, width, mirrored: mirrored === 1, hole: [y0, x0, y1, x1] } satisfies View;
+        write(pixels, view, data, n * pixels.length);
       }
     } catch (error) {
       failed = error instanceof Error ? error.message : String(error);
@@ -91,7 +106,8 @@ export class BatchWorkers {
     const workers = new BatchWorkers(units);
     if (count === 0) return workers;
     const { Worker } = await import('node:worker_threads');
-    for (let i = 0; i < count; i++) workers.#add(new Worker(PROGRAM, { eval: true, workerData: { mean: units.mean, unit: units.unit } }));
+    for (let i = 0; i < count; i++)
+      workers.#add(new Worker(PROGRAM, { eval: true, workerData: { mean: units.mean, unit: units.unit, fields: FIELDS } }));
     return workers;
   }
 
@@ -140,13 +156,12 @@ export class BatchWorkers {
       const order: Order = {
         id: this.#next++,
         file: stored.file,
-        positions: Float64Array.from(draw.indices, (index) => stored.position(index)),
-        views: draw.views,
+        images: encoded(draw),
         data: at >= 0 ? this.#spare.splice(at, 1)[0] : new Float32Array(length),
       };
       const answer = new Promise<typeof data>((resolve) => thread.open.set(order.id, resolve));
       thread.worker.ref();
-      thread.worker.postMessage(order, [order.data.buffer]);
+      thread.worker.postMessage(order, [order.images.buffer, order.data.buffer]);
       data = await answer;
     }
     if (this.#closed) throw new EngineError('batches: expected live workers, got some that have been closed.');
