@@ -25,10 +25,15 @@ export class Lookahead {
     }
   }
 
-  /** The batch of this number; none before it can be had again. */
-  async take(number: number): Promise<Batch> {
+  /** The batch of this number, which is still to be taken. */
+  look(number: number): Promise<Batch> {
     this.prepare(number);
-    const batch = this.#coming.get(number)!;
+    return this.#coming.get(number)!;
+  }
+
+  /** The batch of this number; none before it can be had again. */
+  take(number: number): Promise<Batch> {
+    const batch = this.look(number);
     this.#coming.delete(number);
     return batch;
   }

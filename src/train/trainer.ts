@@ -19,6 +19,7 @@ import { initialParameters, weightedLayers } from './initial.ts';
 import { Lookahead } from './lookahead.ts';
 import { rateAt, type Schedule } from './schedule.ts';
 import { bestClasses, Tally, type Scored } from './tally.ts';
+import { scaleToUnitVariance } from './unitVariance.ts';
 import { BatchWorkers } from './workers.ts';
 
 /** A recipe of training: plain data, every number a named field. */
@@ -157,11 +158,11 @@ export class Trainer {
         state?.step ?? 0,
       );
       if (state) for (const [name, velocity] of state.velocities) executor.velocity(name).write(velocity);
-      else
-        await trainer.#normalise(
-          sized,
-          weightedLayers(graph).filter(({ weight }) => !given.has(weight)),
-        );
+      else {
+        const layers = weightedLayers(graph).filter(({ weight }) => !given.has(weight));
+        await scaleToUnitVariance(gpu, sized, layers, store, { [trainer.input]: (await trainer.#ahead.look(0)).x }, seed);
+        await executor.refreshPrepared();
+      }
       return trainer;
     } catch (error) {
       void workers?.close();
@@ -182,33 +183,6 @@ export class Trainer {
 
   get steps(): number {
     return this.recipe.epochs * this.stepsPerEpoch;
-  }
-
-  /**
-   * Layer-sequential unit variance: divides each of these layers' weights by the standard deviation that the layer's output has on the first batch, from the
-   * first layer to the last, so that signals neither grow nor fade whatever stands between the layers.
-   * @see Mishkin & Matas 2015, "All you need is a good init"
-   */
-  async #normalise(sized: Graph, layers: ReturnType<typeof weightedLayers>): Promise<void> {
-    if (layers.length === 0) return;
-    const plan = compile(sized, { keep: layers.map(({ value }) => value), training: true, traits: traitsOf(this.gpu) });
-    const executor = await Executor.create(this.gpu, plan, this.store);
-    try {
-      const { x } = await this.workers.make(this.#batches.draw(0));
-      this.#ahead.prepare(0);
-      for (const { value, weight } of layers) {
-        executor.setRandom(this.recipe.seed, 0);
-        await executor.forward({ [this.input]: x });
-        const deviation = standardDeviation((await executor.readTensor(value)).data);
-        const tensor = await executor.parameter(weight).read();
-        // A layer that nothing reaches stays as it is.
-        if (deviation > 0) executor.parameter(weight).write({ shape: tensor.shape, data: tensor.data.map((w) => w / deviation) });
-        await executor.refreshPrepared();
-      }
-    } finally {
-      executor.dispose();
-    }
-    await this.executor.refreshPrepared();
   }
 
   /** What has gone wrong in a worker thread, if anything has: its batches are then made by the caller's own thread. */
@@ -326,14 +300,4 @@ export class Trainer {
 function allFinite(data: Float32Array): boolean {
   for (const v of data) if (!Number.isFinite(v)) return false;
   return true;
-}
-
-function standardDeviation(data: Float32Array): number {
-  let sum = 0;
-  let squares = 0;
-  for (const v of data) {
-    sum += v;
-    squares += v * v;
-  }
-  return Math.sqrt(Math.max(0, squares / data.length - (sum / data.length) ** 2));
 }

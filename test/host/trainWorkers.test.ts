@@ -100,7 +100,7 @@ test('what is made ahead is bounded in batches and bytes', async () => {
   assert.equal([workers.depth(images, 4), workers.depth(images, 1e5), workers.depth(images, 1e7)], [6, 3, 2]);
   const asked: number[] = [];
   const ahead = new Lookahead(async (k) => (asked.push(k), plainBatch(images, k, { batch: 1, mean, unit: 1 })), 3, 6);
-  await ahead.take(1);
+  same(await ahead.look(1), await ahead.take(1));
   assert.equal(asked, [1, 2, 3]);
   for (let k = 2; k < 6; k++) same(await ahead.take(k), plainBatch(images, k, { batch: 1, mean, unit: 1 }));
   assert.equal(asked, [1, 2, 3, 4, 5]);
@@ -150,12 +150,8 @@ test('a thread that dies leaves its batches to the others and to the caller; clo
   await all();
   assert.ok(workers.made.threads >= 4 && workers.depth(images, 4) === 2, JSON.stringify(workers.made));
   assert.match(workers.failure!, /ended/);
-  const pending = workers.make(batches.draw(2));
-  await workers.close();
-  await pending.then(
-    () => assert.unreachable(),
-    (error: Error) => assert.match(error.message, /closed/),
-  );
+  const [words] = await Promise.all([workers.make(batches.draw(2)).then(() => 'made', String), workers.close()]);
+  assert.match(words, /EngineError: batches: expected live workers/);
 });
 
 test('a program that forgets its threads ends all the same; one that waits for a batch gets it', async () => {
