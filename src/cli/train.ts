@@ -42,10 +42,11 @@ interface Arguments extends DeviceArguments {
   readonly erase: string;
   readonly eraseSide: string;
   readonly seed: string;
-  readonly checkpointEvery: string;
+  readonly checkpointEvery?: string;
   readonly logEvery: string;
   readonly validateEvery: string;
   readonly initial?: string;
+  readonly workers?: string;
   readonly resume?: boolean;
   readonly cache?: string;
   readonly json?: boolean;
@@ -97,10 +98,14 @@ export function trainCommand(): Command {
     .option('--erase <chance>', 'chance that a random part of the image is set to zero', '0.3')
     .option('--erase-side <share>', 'longest side of that part, of the image', '0.4')
     .option('--seed <n>', 'of everything drawn at random', '1')
-    .option('--checkpoint-every <steps>', 'steps between checkpoints; an epoch ends with one too', '200')
+    .option('--checkpoint-every <steps>', 'steps between checkpoints (default: whatever a minute holds); an epoch ends with one too')
     .option('--log-every <steps>', 'steps between rows of metrics', '100')
     .option('--validate-every <epochs>', 'epochs between looks at the validation images', '1')
     .option('--initial <model>', `network to begin with instead of random weights: its layers of the same name and shape; ${MODEL_HELP}`)
+    .option(
+      '--workers <n>',
+      'threads that make batches; the bits are the same (default: 0 on a software adapter, else the cores but two, at most 8)',
+    )
     .option('--resume', 'go on from the checkpoint, to the same bits')
     .option('--cache <folder>', 'where decoded images are kept')
     .option('--json', 'print a report as JSON');
@@ -151,10 +156,12 @@ async function train(args: Arguments): Promise<void> {
   const dropout = args.dropout === undefined ? architecture.dropout : number(args.dropout, '--dropout', 0, 0.99);
   const recipe = recipeOf(args, unitOf(input));
   const every = {
-    checkpointEvery: parseInteger(args.checkpointEvery, '--checkpoint-every', 1),
+    checkpointEvery: args.checkpointEvery === undefined ? undefined : parseInteger(args.checkpointEvery, '--checkpoint-every', 1),
     logEvery: parseInteger(args.logEvery, '--log-every', 1),
     validateEvery: parseInteger(args.validateEvery, '--validate-every', 1),
   };
+  const workers = args.workers === undefined ? undefined : parseInteger(args.workers, '--workers');
+  if (workers !== undefined && workers > 256) throw new InputError(`--workers: expected at most 256 threads, got ${workers}.`);
   const limit = args.limit === undefined ? Infinity : parseInteger(args.limit, '--limit', 1);
   const files = filesOf(args.output);
   const found = await exists(files.checkpoint);
@@ -205,6 +212,7 @@ async function train(args: Arguments): Promise<void> {
         files,
         every,
         checkpoint,
+        workers,
         borrowed: initial?.borrowed,
       }),
     );

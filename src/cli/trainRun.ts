@@ -1,6 +1,7 @@
 /** A run of training with its files: checkpoint, metrics and curve as it goes, network and card at its end. */
 import { createHash } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import { formatAdapter, type Gpu } from '../gpu/device.ts';
@@ -30,6 +31,14 @@ export function filesOf(output: string): Record<'model' | 'weights' | 'checkpoin
   };
 }
 
+/** Most threads that are started unasked. */
+const MOST_WORKERS = 8;
+
+/** A software adapter computes on the processor's own cores; a GPU is fed by all but two, which the run itself and the driver take. */
+function suitableWorkers({ info }: Gpu): number {
+  return info.software ? 0 : Math.max(0, Math.min(MOST_WORKERS, availableParallelism() - 2));
+}
+
 /** Everything that a run is. */
 export interface Run {
   /** Print a report as JSON. */
@@ -42,8 +51,10 @@ export interface Run {
   readonly data: Dataset;
   readonly chosen: readonly number[];
   readonly files: ReturnType<typeof filesOf>;
-  readonly every: { readonly checkpointEvery: number; readonly logEvery: number; readonly validateEvery: number };
+  readonly every: { readonly checkpointEvery: number | undefined; readonly logEvery: number; readonly validateEvery: number };
   readonly checkpoint: Checkpoint | undefined;
+  /** Threads that make batches; undefined for as many as suit the device. */
+  readonly workers: number | undefined;
   /** Layers of another network to begin with. */
   readonly borrowed: ReadonlyMap<string, Tensor> | undefined;
 }
@@ -55,7 +66,11 @@ export async function trainOn(gpu: Gpu, run: Run): Promise<void> {
   const adapter = formatAdapter(gpu.info);
   const before = checkpoint?.settings.adapter;
   if (before !== undefined && before !== adapter) console.error(`warning: the run began on ${String(before)}; its bits will differ here.`);
-  const trainer = await Trainer.create(gpu, graph, images, mean, recipe, { state: checkpoint?.state, parameters: run.borrowed });
+  const trainer = await Trainer.create(gpu, graph, images, mean, recipe, {
+    state: checkpoint?.state,
+    parameters: run.borrowed,
+    workers: run.workers ?? suitableWorkers(gpu),
+  });
   const rows = await openMetrics(files.metrics, checkpoint);
   let stopping = false;
   const stop = (): void => {
@@ -65,6 +80,7 @@ export async function trainOn(gpu: Gpu, run: Run): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  let warned = false;
   const bar = progress(trainer.steps, 'training', { from: trainer.step });
   try {
     const { finished, seconds } = await runTraining(trainer, {
@@ -74,6 +90,10 @@ export async function trainOn(gpu: Gpu, run: Run): Promise<void> {
       seconds: checkpoint?.seconds,
       stopped: () => stopping,
       onStep: ({ step }, running, perSecond) => {
+        if (!warned && trainer.workerFailure !== undefined) {
+          console.error(`warning: a worker failed (${trainer.workerFailure}); its batches are made on the main thread`);
+          warned = true;
+        }
         const { loss, top1 } = running.means();
         const epoch = `epoch ${Math.ceil(step / trainer.stepsPerEpoch)}/${recipe.epochs}`;
         bar.tick(step, `${epoch}  loss ${loss.toFixed(3)}  top-1 ${(100 * top1).toFixed(1)} %  ${perSecond.toFixed(0)} images/s`);

@@ -28,6 +28,8 @@ export interface Split extends SplitInfo {
    * @throws InputError if there is no such image, `into` is of another length, or the data set was closed
    */
   read(index: number, into: Uint8Array): void;
+  /** Where these bytes lie: image `index` begins at `position(index)` of the packed file. */
+  readonly stored: { readonly file: string; position(index: number): number };
 }
 
 /** An open data set. Its images are 8-bit sRGB and all of one size. */
@@ -185,6 +187,7 @@ function dataset(fs: Fs, source: string, file: string, { fd, info, sha256, place
     if (labels.some((label) => label < 0 || label >= classes.length)) {
       throw new FormatError(`packed data set: expected labels in [0, ${classes.length - 1}] in "${file}", got others. Remove the file.`);
     }
+    const position = (index: number): number => pixelsAt + index * bytes;
     const read = (index: number, into: Uint8Array): void => {
       if (!open) throw new InputError('dataset: expected an open data set, got one that was closed. Open it again.');
       if (!Number.isInteger(index) || index < 0 || index >= count) {
@@ -195,9 +198,9 @@ function dataset(fs: Fs, source: string, file: string, { fd, info, sha256, place
           `dataset: expected ${bytes} bytes for an image of ${height}x${width}, got ${into.length}. Give 3 bytes a pixel.`,
         );
       }
-      readAt(fs, fd, into, pixelsAt + index * bytes);
+      readAt(fs, fd, into, position(index));
     };
-    return { count, labels, names, read };
+    return { count, labels, names, read, stored: { file, position } };
   };
   try {
     return {

@@ -34,6 +34,8 @@ export interface ExecutorOptions {
   readonly foldAt?: number;
 }
 
+const ONE_CALL = 'executor: expected one call at a time. Await the call in flight, or make a second executor.';
+
 /** What a run takes: values from the host, or an f32 tensor that is on the device already. */
 export type RunInput = AnyTensor | DeviceTensor;
 
@@ -46,6 +48,8 @@ export class Executor {
   #prepare: Dispatch[] = [];
   #update: Dispatch[] = [];
   #staging!: GPUBuffer;
+  /** Buffers for the results of queued steps that no step is using. */
+  readonly #results: GPUBuffer[] = [];
   /** Buffers in the store whose contents are not there yet, or only for the time of the build. */
   readonly #unfinished = new Set<string>();
   #buildMs = 0;
@@ -53,6 +57,9 @@ export class Executor {
   #state: 'ready' | 'forward' | 'backward' = 'ready';
   #disposed = false;
   #busy = false;
+  /** Steps of training that are queued and not done. */
+  #queued = 0;
+  #lastDone = 0;
 
   private constructor(
     readonly gpu: Gpu,
@@ -243,15 +250,71 @@ export class Executor {
    * @throws InputError if the plan was compiled without `descent`
    */
   async train(inputs: Readonly<Record<string, RunInput>>, seed: Tensor, rate: number): Promise<void> {
-    const { plan } = this;
+    await this.queueTraining(inputs, seed, rate, []);
+  }
+
+  /**
+   * Queues a step of {@link train} and the reading of values of its forward pass, in one submission. Further steps may be queued before it is done;
+   * the device takes them in order, each with the inputs, rate and {@link setRandom} that it was queued with. Every other call has to wait until
+   * all of them are done.
+   * @param names f32 values that the plan keeps
+   * @returns when the step is done: the values, in the order of their names
+   */
+  async queueTraining(inputs: Readonly<Record<string, RunInput>>, seed: Tensor, rate: number, names: readonly string[]): Promise<Tensor[]> {
+    const { gpu, plan } = this;
     if (plan.update.length === 0) throw new InputError('train: expected a plan with updates, got one without. Compile with descent.');
-    await this.#exclusively(async () => {
+    this.#requireLive();
+    if (this.#busy) throw new EngineError(ONE_CALL);
+    const started = performance.now();
+    this.#queued++;
+    try {
+      // Up to the submission nothing is awaited: steps reach the device in the order of their calls.
       this.#writeInputs(inputs);
       this.#writeSeed(seed);
       this.#writeOwn('rate', Float32Array.of(rate));
-      await this.#submit('training', [...this.#forward, ...this.#backward, ...this.#update, ...this.#prepare]);
       this.#state = 'backward';
-    });
+      const refs = names.map((name) => this.#readable(name));
+      let staging: GPUBuffer | undefined;
+      await withErrorScopes(gpu, { label: `graph "${plan.name}", training` }, () => {
+        const encoder = gpu.device.createCommandEncoder({ label: 'training' });
+        this.#encode(encoder, 'training', [...this.#forward, ...this.#backward, ...this.#update, ...this.#prepare]);
+        if (refs.length > 0) {
+          staging = this.#results.pop() ?? this.#resultBuffer();
+          let at = 0;
+          for (const { id, shape } of refs) {
+            encoder.copyBufferToBuffer(this.#buffer(id), 0, staging, at, 4 * size(shape));
+            at += 4 * size(shape);
+          }
+        }
+        gpu.device.queue.submit([encoder.finish()]);
+        return staging ? staging.mapAsync(MapMode.READ) : gpu.device.queue.onSubmittedWorkDone();
+      });
+      let at = 0;
+      const mapped = staging?.getMappedRange();
+      const values = refs.map(({ shape }): Tensor => {
+        const data = new Float32Array(mapped!.slice(at, (at += 4 * size(shape))));
+        return { shape, data };
+      });
+      if (staging) {
+        staging.unmap();
+        this.#results.push(staging);
+      }
+      const done = performance.now();
+      this.#runMs += done - Math.max(started, this.#lastDone);
+      this.#lastDone = done;
+      gpu.check();
+      return values;
+    } finally {
+      this.#queued--;
+    }
+  }
+
+  /** Room for every f32 value that the plan keeps, to be mapped. */
+  #resultBuffer(): GPUBuffer {
+    const bytes = this.plan.readable.reduce((sum, name) => sum + 4 * size(this.plan.values[name].shape), 0);
+    return this.#keep(
+      this.gpu.device.createBuffer({ label: 'results', size: Math.max(16, bytes), usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST }),
+    );
   }
 
   /**
@@ -450,13 +513,7 @@ export class Executor {
     const started = performance.now();
     await withErrorScopes(this.gpu, where, () => {
       const encoder = device.createCommandEncoder({ label: what });
-      const pass = encoder.beginComputePass({ label: what });
-      for (const { kernel, bindGroup, groups } of dispatches) {
-        pass.setPipeline(kernel.pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(groups[0], groups[1]);
-      }
-      pass.end();
+      this.#encode(encoder, what, dispatches);
       device.queue.submit([encoder.finish()]);
     });
     await untilLost(this.gpu, where, device.queue.onSubmittedWorkDone());
@@ -464,10 +521,24 @@ export class Executor {
     this.gpu.check();
   }
 
+  #encode(encoder: GPUCommandEncoder, label: string, dispatches: readonly Dispatch[]): void {
+    const pass = encoder.beginComputePass({ label });
+    for (const { kernel, bindGroup, groups } of dispatches) {
+      pass.setPipeline(kernel.pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(groups[0], groups[1]);
+    }
+    pass.end();
+  }
+
+  #requireLive(): void {
+    if (this.#disposed) throw new InputError('executor: expected a live executor, got one that has been disposed of.');
+  }
+
   /** One call at a time: buffers are shared by all runs of an executor. */
   async #exclusively<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#disposed) throw new InputError('executor: expected a live executor, got one that has been disposed of.');
-    if (this.#busy) throw new EngineError('executor: expected one call at a time. Await the call in flight, or make a second executor.');
+    this.#requireLive();
+    if (this.#busy || this.#queued > 0) throw new EngineError(ONE_CALL);
     this.#busy = true;
     try {
       return await call();

@@ -3,8 +3,8 @@
  * have seen.
  */
 import { mixSeed, uniform } from '../random.ts';
-import { size, type IndexTensor, type Tensor } from '../tensor.ts';
-import { drawView, wholeView, writeView, type Augmentation, type View } from './augment.ts';
+import { size, type IndexTensor, type Shape, type Tensor } from '../tensor.ts';
+import { drawView, viewWriter, wholeView, type Augmentation, type View } from './augment.ts';
 import type { ImageSource } from './images.ts';
 
 /** Distinguish what a seed is used for. */
@@ -28,6 +28,13 @@ export interface BatchOptions {
   readonly unit: number;
 }
 
+/** What a batch is made of: images by index, and how each is seen. */
+export interface Draw {
+  readonly source: ImageSource;
+  readonly indices: Int32Array;
+  readonly views: readonly View[];
+}
+
 /** The batches of one training set. Each epoch has an order of its own, and leaves out what does not fill a batch. */
 export class Batches {
   readonly perEpoch: number;
@@ -43,6 +50,11 @@ export class Batches {
 
   /** The batch of a step, counted from 0. */
   at(step: number): Batch {
+    return makeBatch(this.draw(step), this.options);
+  }
+
+  /** What the batch of a step is made of. */
+  draw(step: number): Draw {
     const { batch, seed, augmentation, mean } = this.options;
     const epoch = Math.floor(step / this.perEpoch);
     if (epoch !== this.#epoch) {
@@ -51,33 +63,46 @@ export class Batches {
     }
     const [, height, width] = mean.shape;
     const first = (step % this.perEpoch) * batch;
-    const view = (index: number): View => drawView(uniform(mixSeed(seed, VIEW, epoch, index)), height, width, augmentation);
-    return makeBatch(this.source, this.#order.subarray(first, first + batch), view, this.options);
+    const indices = this.#order.subarray(first, first + batch);
+    const views = Array.from(indices, (index) => drawView(uniform(mixSeed(seed, VIEW, epoch, index)), height, width, augmentation));
+    return { source: this.source, indices, views };
   }
 }
 
 /** How the pixels of images become inputs. */
-type Units = Pick<BatchOptions, 'batch' | 'mean' | 'unit'>;
+export type Units = Pick<BatchOptions, 'mean' | 'unit'>;
 
 /** The images from `first` on as they are, `batch` of them; past the end the last one again. */
-export function plainBatch(source: ImageSource, first: number, options: Units): Batch {
-  const [, height, width] = options.mean.shape;
-  const indices = Int32Array.from({ length: options.batch }, (_, n) => Math.min(first + n, source.count - 1));
-  return makeBatch(source, indices, () => wholeView(height, width), options);
+export function plainBatch(source: ImageSource, first: number, options: Units & Pick<BatchOptions, 'batch'>): Batch {
+  return makeBatch(plainDraw(source, first, options), options);
 }
 
-/** The images of these indices, each in its view. */
-function makeBatch(source: ImageSource, indices: Int32Array, viewOf: (index: number) => View, { mean, unit }: Units): Batch {
+/** What {@link plainBatch} is made of. */
+export function plainDraw(source: ImageSource, first: number, { batch, mean }: Pick<BatchOptions, 'batch' | 'mean'>): Draw {
+  const [, height, width] = mean.shape;
+  const indices = Int32Array.from({ length: batch }, (_, n) => Math.min(first + n, source.count - 1));
+  return { source, indices, views: new Array<View>(batch).fill(wholeView(height, width)) };
+}
+
+/** The images of a draw, each in its view. */
+export function makeBatch(draw: Draw, { mean, unit }: Units): Batch {
   const one = size(mean.shape);
-  const data = new Float32Array(indices.length * one);
-  const labels = new Int32Array(indices.length);
+  const data = new Float32Array(draw.indices.length * one);
   const pixels = new Uint8Array(one);
-  indices.forEach((index, n) => {
-    source.read(index, pixels);
-    writeView(pixels, viewOf(index), mean, unit, data, n * one);
-    labels[n] = source.labels[index];
+  const write = viewWriter(mean, unit);
+  draw.indices.forEach((index, n) => {
+    draw.source.read(index, pixels);
+    write(pixels, draw.views[n], data, n * one);
   });
-  return { x: { shape: [indices.length, ...mean.shape], data }, labels: { shape: [indices.length], data: labels } };
+  return batchOf(draw, mean.shape, data);
+}
+
+/** A batch whose images, each of this shape, have been written. */
+export function batchOf({ source, indices }: Draw, shape: Shape, data: Float32Array): Batch {
+  return {
+    x: { shape: [indices.length, ...shape], data },
+    labels: { shape: [indices.length], data: indices.map((i) => source.labels[i]) },
+  };
 }
 
 /** 0 to count - 1 in random order (Fisher and Yates). */

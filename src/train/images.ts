@@ -9,6 +9,26 @@ export interface ImageSource {
   readonly labels: ArrayLike<number>;
   /** Writes one image's pixels, height x width x 3 bytes, RGB. */
   read(index: number, into: Uint8Array): void;
+  /** Where the same bytes lie in a file, if they do: what lets other threads read them. */
+  readonly stored?: Stored;
+}
+
+/** Images in a file, each in one piece. */
+export interface Stored {
+  readonly file: string;
+  /** Where an image begins, in bytes from the file's beginning. */
+  position(index: number): number;
+}
+
+/** The images at these places of a source, with labels of their own. */
+function chosen(source: ImageSource, indices: readonly number[], labels: Int32Array): ImageSource {
+  const { stored } = source;
+  return {
+    count: indices.length,
+    labels,
+    read: (i, into) => source.read(indices[i], into),
+    ...(stored && { stored: { file: stored.file, position: (i: number) => stored.position(indices[i]) } }),
+  };
 }
 
 /** The images of some classes, in the order of the source, with their classes numbered by their place in `classes`. */
@@ -16,11 +36,11 @@ export function ofClasses(source: ImageSource, classes: readonly number[]): Imag
   const place = new Map(classes.map((k, i) => [k, i]));
   const indices: number[] = [];
   for (let i = 0; i < source.count; i++) if (place.has(source.labels[i])) indices.push(i);
-  return {
-    count: indices.length,
-    labels: Int32Array.from(indices, (i) => place.get(source.labels[i])!),
-    read: (i, into) => source.read(indices[i], into),
-  };
+  return chosen(
+    source,
+    indices,
+    Int32Array.from(indices, (i) => place.get(source.labels[i])!),
+  );
 }
 
 /** At most the first `most` images, of each class as many as of any other where the source has them. */
@@ -39,11 +59,11 @@ export function firstImages(source: ImageSource, most: number): ImageSource {
     }
     if (perClass * classes >= source.count) break;
   }
-  return {
-    count: indices.length,
-    labels: Int32Array.from(indices, (i) => source.labels[i]),
-    read: (i, into) => source.read(indices[i], into),
-  };
+  return chosen(
+    source,
+    indices,
+    Int32Array.from(indices, (i) => source.labels[i]),
+  );
 }
 
 /**

@@ -10,8 +10,8 @@ export interface RunOptions {
   readonly validateEvery: number;
   /** Steps between rows of metrics; an epoch's end has one too. */
   readonly logEvery: number;
-  /** Steps between checkpoints; an epoch's end has one too. */
-  readonly checkpointEvery: number;
+  /** Steps between checkpoints; an epoch's end has one too. Default: whatever a minute holds. */
+  readonly checkpointEvery?: number;
   /** Sums since the last row, where a run is taken up. */
   readonly running?: Scored;
   /** Seconds that the run had taken before. */
@@ -19,9 +19,12 @@ export interface RunOptions {
   readonly onStep?: (report: StepReport, running: Tally, imagesPerSecond: number) => void;
   readonly onRow: (row: MetricsRow) => Promise<void>;
   readonly onCheckpoint: (state: TrainingState, running: Scored, seconds: number) => Promise<void>;
-  /** Asked after every step: true ends the run there, with a checkpoint. */
+  /** Asked before every step: true ends the run after it, with a checkpoint. */
   readonly stopped?: () => boolean;
 }
+
+/** Time between checkpoints unless told otherwise, in ms. */
+const CHECKPOINT_MS = 60_000;
 
 /**
  * Trains to the end of the recipe.
@@ -35,10 +38,16 @@ export async function runTraining(trainer: Trainer, options: RunOptions): Promis
   let running = new Tally();
   if (options.running) running.add(options.running);
   let [since, sinceImages] = [performance.now(), 0];
-  let saved = trainer.step;
+  let [saved, savedAt] = [trainer.step, performance.now()];
+  /** Whether the device has to rest after a step, for its weights to be read. */
+  const rests = (step: number): boolean =>
+    step % trainer.stepsPerEpoch === 0 ||
+    (options.stopped?.() ?? false) ||
+    (options.checkpointEvery === undefined ? performance.now() - savedAt > CHECKPOINT_MS : step % options.checkpointEvery === 0);
   try {
     while (trainer.step < trainer.steps) {
-      const report = await trainer.advance();
+      const resting = rests(trainer.step + 1);
+      const report = await trainer.advance(!resting);
       running.add(report);
       sinceImages += report.images;
       const perSecond = sinceImages / ((performance.now() - since) / 1000);
@@ -58,12 +67,10 @@ export async function runTraining(trainer: Trainer, options: RunOptions): Promis
         await options.onRow({ epoch, step, validation: (await trainer.validate(options.validation)).means() });
       }
       if (rowDue) [since, sinceImages] = [performance.now(), 0];
-      const stop = options.stopped?.() ?? false;
-      if (ends || stop || step % options.checkpointEvery === 0) {
-        await options.onCheckpoint(await trainer.state(), running, seconds());
-        saved = step;
-      }
-      if (stop && !last) return { finished: false, seconds: seconds() };
+      if (!resting) continue;
+      await options.onCheckpoint(await trainer.state(), running, seconds());
+      [saved, savedAt] = [step, performance.now()];
+      if (!last && options.stopped?.()) return { finished: false, seconds: seconds() };
     }
   } catch (error) {
     if (!(error instanceof DivergenceError)) throw error;

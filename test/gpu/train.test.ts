@@ -12,6 +12,7 @@ import { excess, sumBounds } from '../../src/reference/bounds.ts';
 import { uniform } from '../../src/random.ts';
 import { size, type Tensor } from '../../src/tensor.ts';
 import { NO_AUGMENTATION } from '../../src/train/augment.ts';
+import { plainBatch } from '../../src/train/batches.ts';
 import { firstImages, meanImage, type ImageSource } from '../../src/train/images.ts';
 import { initialParameters } from '../../src/train/initial.ts';
 import { DivergenceError, Trainer, type TrainingRecipe } from '../../src/train/trainer.ts';
@@ -120,6 +121,43 @@ test('one update is v <- m v + g + d w, w <- w - r v, with decay for weights alo
   }
 });
 
+test('queued steps are taken in order, each with its own inputs, rate and masks; nothing else may come between', async () => {
+  const images = pictures(12, 3);
+  const one = paperNet({ width: 4, hidden: 8, input: SIZE, classes: 3, batch: 4, dropout: 0.5 });
+  const wrt = one.parameters.map(({ name }) => name);
+  const options = { keep: [LOSS_VALUE, 'fc8'], target: LOSS_VALUE, wrt, training: true, traits: traitsOf(gpu) } as const;
+  const plan = compile(withLoss(one), { ...options, descent: { momentum: 0.9, weightDecay: 0 } });
+  const seed: Tensor = { shape: [], data: Float32Array.of(1) };
+  const batches = [0, 4, 8].map((first) => plainBatch(images, first, { batch: 4, mean: meanOf(images), unit: 64 }));
+  const inputs = batches.map(({ x, labels }) => ({ data: x, [LOSS_INPUT]: labels }));
+  const [single, queue] = [
+    await Executor.create(gpu, plan, initialParameters(one, 2)),
+    await Executor.create(gpu, plan, initialParameters(one, 2)),
+  ];
+  try {
+    const want: Tensor[][] = [];
+    for (const [i, input] of inputs.entries()) {
+      single.setRandom(3, i);
+      await single.train(input, seed, 0.1 / (i + 1));
+      want.push([await single.readTensor(LOSS_VALUE), await single.readTensor('fc8')]);
+    }
+    const queued = inputs.map((input, i) => {
+      queue.setRandom(3, i);
+      return queue.queueTraining(input, seed, 0.1 / (i + 1), [LOSS_VALUE, 'fc8']);
+    });
+    for (const call of [queue.readTensor('fc8'), queue.forward(inputs[0]), queue.refreshPrepared()]) {
+      assert.match(await call.then(String, String), /expected one call at a time/);
+    }
+    assert.equal(await Promise.all(queued), want);
+    for (const name of wrt) assert.equal(await queue.parameter(name).read(), await single.parameter(name).read(), name);
+    assert.match(await queue.queueTraining(inputs[0], seed, 1, ['conv1']).then(String, String), /expected one of the values kept/);
+    await queue.forward(inputs[0]);
+  } finally {
+    single.dispose();
+    queue.dispose();
+  }
+});
+
 async function bits(trainer: Trainer): Promise<string> {
   const { parameters, velocities } = await trainer.state();
   const { createHash } = await import('node:crypto');
@@ -149,6 +187,23 @@ test('the same seed gives the same bits, another seed others, and a run goes on 
   assert.equal(again, losses.slice(4));
   assert.is(await bits(resumed), end);
   resumed.dispose();
+
+  // With each step queued behind the one before it, which is then the only thing that may follow.
+  const queued = await Trainer.create(gpu, graph, images, mean, RECIPE, { state: middle });
+  const ahead: number[] = [];
+  while (queued.step < queued.steps) {
+    ahead.push((await queued.advance(queued.step !== 6)).loss);
+    if (queued.step !== 7 && queued.step < queued.steps) {
+      const refused = await Promise.all([queued.state(), queued.validate(images)].map((call) => call.then(String, String)));
+      assert.ok(
+        refused.every((words) => /expected no step under way/.test(words)),
+        `${refused}`,
+      );
+    }
+  }
+  assert.equal(ahead, losses.slice(4));
+  assert.is(await bits(queued), end);
+  queued.dispose();
 
   const other = await Trainer.create(gpu, graph, images, mean, { ...RECIPE, seed: 6 });
   await other.advance();
@@ -182,25 +237,23 @@ test('32 images are learnt by heart', async () => {
 
 test('a rate that is far too high ends in words, and no state with NaN can be had', async () => {
   const images = pictures(8, 3);
-  const trainer = await Trainer.create(gpu, net(4, 3), images, meanOf(images), {
-    ...RECIPE,
-    epochs: 50,
-    rate: 1e6,
-    schedule: 'constant',
-    warmup: 0,
-  });
-  let message = '';
-  try {
-    while (trainer.step < trainer.steps) await trainer.advance();
-  } catch (error) {
-    assert.instance(error, DivergenceError);
-    message = (error as Error).message;
+  const messages: string[] = [];
+  for (const ahead of [false, true]) {
+    const recipe: TrainingRecipe = { ...RECIPE, epochs: 50, rate: 1e6, schedule: 'constant', warmup: 0 };
+    const trainer = await Trainer.create(gpu, net(4, 3), images, meanOf(images), recipe);
+    try {
+      while (trainer.step < trainer.steps) await trainer.advance(ahead);
+    } catch (error) {
+      assert.instance(error, DivergenceError);
+      messages.push((error as Error).message);
+    }
+    let refused = false;
+    await trainer.state().catch((error) => (refused = error instanceof DivergenceError));
+    assert.ok(refused);
+    trainer.dispose();
   }
-  assert.match(message, /^training: expected a finite loss, got (NaN|-?Infinity) in step \d+\. Start again with a lower --lr\.$/);
-  let refused = false;
-  await trainer.state().catch((error) => (refused = error instanceof DivergenceError));
-  assert.ok(refused);
-  trainer.dispose();
+  assert.match(messages[0], /^training: expected a finite loss, got (NaN|-?Infinity) in step \d+\. Start again with a lower --lr\.$/);
+  assert.is(messages[1], messages[0], 'the same step, with the one behind it queued already');
 });
 
 test('the first layers start at unit variance whatever stands between them', async () => {

@@ -76,40 +76,52 @@ test('a run that begins with a network starts where that one ended; layers of an
   assert.is(card('initial/other').training.initial.layers, 5);
 });
 
-test('killed at any moment and taken up, a run ends with the same bits and the same metrics', async () => {
-  const checkpoint = at('two/b.checkpoint.safetensors');
-  const written = (): number => (existsSync(checkpoint) ? statSync(checkpoint).mtimeMs : 0);
-  // Killed some time after it has written a checkpoint of its own, the last time not at all.
-  const delays = [0, 40, 150, Infinity];
-  for (const [i, delay] of delays.entries()) {
-    const before = written();
-    const more = ['--epochs', '5', '--log-every', '4', '--checkpoint-every', '1', '--lr', '0.01', '--output', 'two/b'];
-    const { code, err } = await run(['train', ...ARGUMENTS, ...more, ...(i > 0 ? ['--resume'] : [])], (child) => {
-      const look = setInterval(() => {
-        if (child.exitCode !== null) clearInterval(look);
-        if (delay === Infinity || written() === before) return;
-        clearInterval(look);
-        setTimeout(() => child.kill('SIGKILL'), delay);
-      }, 5);
-    });
-    assert.is(code, delay === Infinity ? 0 : null, err);
-    assert.ok(written() > before);
-    assert.is(existsSync(at('two/b.json')), delay === Infinity);
-  }
-  assert.ok(weights('two/b').equals(weights('one/a')));
-  assert.equal(rows('two/b'), rows('one/a'));
-  assert.equal(card('two/b').validation, card('one/a').validation);
+test('with worker threads a run has the same bits, and ends', async () => {
+  const { code, err } = await train('threads', '--workers', '2');
+  assert.is(code, 0, err);
+  assert.not.match(err, /warning/);
+  assert.ok(weights('threads').equals(weights('one/a')));
+  assert.equal(rows('threads'), rows('one/a'));
 });
+
+for (const [output, ...workers] of [['two/b'], ['two/threads', '--workers', '3']])
+  test(`killed at any moment and taken up, a run ends with the same bits and the same metrics ${workers.join(' ')}`, async () => {
+    const checkpoint = at(`${output}.checkpoint.safetensors`);
+    const written = (): number => (existsSync(checkpoint) ? statSync(checkpoint).mtimeMs : 0);
+    // Killed some time after it has written a checkpoint of its own, the last time not at all.
+    const delays = [0, 40, 150, Infinity];
+    for (const [i, delay] of delays.entries()) {
+      const before = written();
+      const more = ['--epochs', '5', '--log-every', '4', '--checkpoint-every', '1', '--lr', '0.01', '--output', output];
+      const { code, err } = await run(['train', ...ARGUMENTS, ...more, ...workers, ...(i > 0 ? ['--resume'] : [])], (child) => {
+        const look = setInterval(() => {
+          if (child.exitCode !== null) clearInterval(look);
+          if (delay === Infinity || written() === before) return;
+          clearInterval(look);
+          setTimeout(() => child.kill('SIGKILL'), delay);
+        }, 5);
+      });
+      assert.is(code, delay === Infinity ? 0 : null, err);
+      assert.ok(written() > before);
+      assert.is(existsSync(at(`${output}.json`)), delay === Infinity);
+    }
+    assert.ok(weights(output).equals(weights('one/a')));
+    assert.equal(rows(output), rows('one/a'));
+    assert.equal(card(output).validation, card('one/a').validation);
+  });
 
 test('Ctrl-C stops after a step, and says how to go on', async () => {
   let asked = false;
-  const { code, err } = await run(['train', ...ARGUMENTS, '--epochs', '400', '--lr', '0.001', '--output', 'three/c'], (child) => {
-    child.stderr!.on('data', () => {
-      if (asked || !existsSync(at('three/c.metrics.jsonl'))) return;
-      asked = true;
-      setTimeout(() => child.kill('SIGINT'), 1200);
-    });
-  });
+  const { code, err } = await run(
+    ['train', ...ARGUMENTS, '--workers', '2', '--epochs', '400', '--lr', '0.001', '--output', 'three/c'],
+    (child) => {
+      child.stderr!.on('data', () => {
+        if (asked || !existsSync(at('three/c.metrics.jsonl'))) return;
+        asked = true;
+        setTimeout(() => child.kill('SIGINT'), 1200);
+      });
+    },
+  );
   assert.is(code, 0, err);
   assert.match(err, /stopped after step \d+ of 2400\. Go on with --resume\./);
   assert.ok(existsSync(at('three/c.checkpoint.safetensors')) && !existsSync(at('three/c.json')));
@@ -126,6 +138,8 @@ test('a run that diverges leaves the last good checkpoint', async () => {
     '--warmup',
     '0',
     '--checkpoint-every',
+    '1',
+    '--workers',
     '1',
     '--output',
     'four',
@@ -151,6 +165,7 @@ for (const [what, args, pattern] of [
   ['too many classes', ['--output', 'x', '--classes', '9'], /expected at most 3 classes, got 9/],
   ['too large a batch', ['--output', 'x', '--batch', '25'], /expected at least one batch of 25 images, got 24/],
   ['a bad number', ['--output', 'x', '--momentum', '1.5'], /--momentum: expected a number from 0 to 0\.9999, got "1\.5"/],
+  ['too many threads', ['--output', 'x', '--workers', '1000'], /--workers: expected at most 256 threads, got 1000/],
   ['no data', ['--output', 'x', '--data', 'nowhere'], /nowhere/],
 ] as const) {
   test(`${what} ends in one line and code 2`, async () => {

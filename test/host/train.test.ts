@@ -3,11 +3,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { typeGraph, valueInfo } from '../../src/graph.ts';
 import { paperNet } from '../../src/models/paper.ts';
-import { LOSS_VALUE, withLoss } from '../../src/network.ts';
+import { LOSS_VALUE, ranked, withLoss } from '../../src/network.ts';
 import { compile } from '../../src/plan.ts';
 import { uniform } from '../../src/random.ts';
 import { size, type Tensor } from '../../src/tensor.ts';
-import { drawView, NO_AUGMENTATION, wholeView, writeView, type Augmentation } from '../../src/train/augment.ts';
+import { drawView, NO_AUGMENTATION, wholeView, viewWriter, type Augmentation } from '../../src/train/augment.ts';
 import { Batches, plainBatch } from '../../src/train/batches.ts';
 import { modelFile, storedParameters, weightsFile } from '../../src/train/card.ts';
 import { checkSameRun, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
@@ -45,7 +45,7 @@ test('the whole view is the image itself, to the bit', () => {
   const pixels = Uint8Array.from({ length: 3 * H * W }, (_, i) => (37 * i) % 256);
   const mean: Tensor = { shape: [3, H, W], data: Float32Array.from({ length: 3 * H * W }, (_, i) => i / 7) };
   const out = new Float32Array(3 * H * W + 2);
-  writeView(pixels, wholeView(H, W), mean, 64, out, 1);
+  viewWriter(mean, 64)(pixels, wholeView(H, W), out, 1);
   for (let c = 0; c < 3; c++)
     for (let p = 0; p < H * W; p++) assert.is(out[1 + c * H * W + p], Math.fround((pixels[3 * p + c] - mean.data[c * H * W + p]) / 64));
   assert.equal([out[0], out.at(-1)], [0, 0]);
@@ -55,7 +55,7 @@ test('a mirrored view is the mirror image, and what is erased is zero', () => {
   const pixels = new Uint8Array(3 * H * W);
   images(2).read(1, pixels);
   const out = new Float32Array(3 * H * W);
-  writeView(pixels, { ...wholeView(H, W), mirrored: true, hole: [1, 2, 3, 5] }, zeroMean, 1, out, 0);
+  viewWriter(zeroMean, 1)(pixels, { ...wholeView(H, W), mirrored: true, hole: [1, 2, 3, 5] }, out, 0);
   for (let y = 0; y < H; y++)
     for (let x = 0; x < W; x++) {
       const erased = y >= 1 && y < 3 && x >= 2 && x < 5;
@@ -67,7 +67,7 @@ test('a crop is the bilinear enlargement of its part', () => {
   const pixels = new Uint8Array(3 * H * W);
   images(1).read(0, pixels);
   const out = new Float32Array(3 * H * W);
-  writeView(pixels, { top: 1, left: 2, height: 3, width: 4, mirrored: false, hole: [0, 0, 0, 0] }, zeroMean, 1, out, 0);
+  viewWriter(zeroMean, 1)(pixels, { top: 1, left: 2, height: 3, width: 4, mirrored: false, hole: [0, 0, 0, 0] }, out, 0);
   // The image is x to the right, so the crop is 2 + (i + 1/2) / 2 - 1/2.
   for (let x = 0; x < W; x++) assert.is(out[x], 2 + (x + 0.5) / 2 - 0.5);
 });
@@ -135,6 +135,13 @@ test('tallies: ties rank in the order of the classes', () => {
   const scores = Float32Array.of(1, 1, 0, 0, 0, 0, 0, 9, 8, 7, 6, 5, 4, 3);
   assert.equal(bestClasses(scores, Int32Array.of(1, 5)), { top1: 0, top5: 1 });
   assert.equal(bestClasses(scores, Int32Array.of(0, 0)), { top1: 2, top5: 2 });
+  const draw = uniform(8);
+  for (let i = 0; i < 200; i++) {
+    const row = Float32Array.from({ length: 9 }, () => [NaN, -Infinity, Infinity][Math.floor(12 * draw())] ?? Math.floor(4 * draw()));
+    const label = Math.floor(9 * draw());
+    const rank = ranked(row).indexOf(label);
+    assert.equal(bestClasses(row, Int32Array.of(label)), { top1: Number(rank < 1), top5: Number(rank < 5) }, `${row}, ${label}`);
+  }
   const tally = new Tally();
   tally.addScores(Float32Array.of(0, 0, 0, 0), Int32Array.of(1), 2);
   const { loss, top1, images: seen } = tally.means();
