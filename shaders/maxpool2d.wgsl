@@ -130,13 +130,16 @@ fn winner(o: u32) -> Winner {
   return best;
 }
 
+// An invocation makes four outputs, 128 apart.
 @compute @workgroup_size(128)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let o = (group.y * groups.x + group.x) * 128u + local;
-  if (o >= g.planes * u32(g.outputHeight * g.outputWidth)) {
-    return;
+  let count = g.planes * u32(g.outputHeight * g.outputWidth);
+  for (var j = 0u; j < 4u; j++) {
+    let o = ((group.y * groups.x + group.x) * 4u + j) * 128u + local;
+    if (o < count) {
+      y[o] = winner(o).value;
+    }
   }
-  y[o] = winner(o).value;
 }
 
 // A place as the j-th switch of a word.

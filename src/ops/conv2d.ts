@@ -116,8 +116,11 @@ const SLICE = 16;
 /** Workgroups that fill a GPU of some 130 multiprocessors; a larger tile pays from there on (measured on an H100). */
 const FULL = 264;
 
-/** Workgroups that a sum is split for: small tiles need several to a multiprocessor, so that one computes while others load. */
-const CROWD = 792;
+/**
+ * Workgroups that a sum is split for: small tiles need several to a multiprocessor, so that one computes while others load. More slabs cost more
+ * in adding them up (measured on an H100: 256 and 768 workgroups are both slower).
+ */
+const CROWD = 420;
 
 /**
  * The tile for a shape, and into how many slabs its sum is split so that there are enough workgroups. A function of shapes alone, so that

@@ -67,7 +67,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
         invocations: words,
       });
     } else {
-      step({ ...shared, entry: 'forward', constants: side, bind: { x: x!, y: y[0] }, invocations: count });
+      step({ ...shared, entry: 'forward', constants: side, bind: { x: x!, y: y[0] }, invocations: Math.ceil(count / 4) });
     }
     if (y[1]) step({ ...shared, entry: 'findIndices', bind: { x: x!, indices: y[1] }, invocations: count });
   },
