@@ -5,7 +5,6 @@ import { plot, type Panel, type Series } from '../image/plot.ts';
 import { fitInto, sheet, type Cell, type Row } from '../image/sheet.ts';
 import type { Tensor } from '../tensor.ts';
 import { BASELINES, type Baseline } from './baselines.ts';
-import { cellSize } from './draw.ts';
 import type { Likeness, Sanity, Stage, StageOf } from './sanity.ts';
 import { brief } from './sanityWords.ts';
 
@@ -18,8 +17,8 @@ export interface SanitySheetOptions {
   readonly clip: number;
 }
 
-/** Longest side of the maps, in pixels. */
-const CELL = 160;
+/** Width of the cells and longest side of the maps, in pixels: room for a layer's name above and two numbers below. */
+const CELL = 176;
 
 const BASELINE_NAMES: Readonly<Record<Baseline, string>> = { noise: 'uniform noise', edges: 'edges (Sobel)', photo: 'the input itself' };
 
@@ -30,8 +29,8 @@ const BASELINE_NAMES: Readonly<Record<Baseline, string>> = { noise: 'uniform noi
  */
 export async function sanitySheet(sanity: Sanity, options: SanitySheetOptions): Promise<Picture> {
   const { cascade, independent, others, layers, rules, seen } = sanity;
-  const cell = cellSize([seen.height, seen.width], CELL);
   const fitted = (picture: Picture): Picture => fitInto(picture, [CELL, CELL]);
+  const cell = [CELL, fitted(seen).height] as const;
   const drawn = (map: Tensor): Picture => fitted(colourise(map, { clip: options.clip }).picture);
   const shown = cascade.flatMap((stage, s) => (stage.rules[0].map ? [s] : []));
   const stageCell = (of: StageOf): Cell => ({ picture: drawn(of.map!), caption: of.zero ? 'nothing arrives' : numbers(of.likeness) });
@@ -44,12 +43,10 @@ export async function sanitySheet(sanity: Sanity, options: SanitySheetOptions): 
       ...(independent.length > 0 ? [{ heading: `${rule.name}, these layers alone`, cells: [null, ...row(independent)] }] : []),
     ];
   });
-  const against = (name: Baseline): string => {
-    const parts = rules.map((rule) => `${rule.name} ${brief(rule.baselines[name].original.absolute)}`);
-    return [BASELINE_NAMES[name], parts.slice(0, 2).join(', '), parts.slice(2).join(', ')].filter((part) => part !== '').join('\n');
-  };
+  const against = (name: Baseline): string =>
+    `${BASELINE_NAMES[name]}\n${rules.map((rule) => brief(rule.baselines[name].original.absolute)).join(', ')}`;
   rows.push({
-    heading: 'Baselines, which know no weights: rank correlation with the original map of each rule',
+    heading: `Baselines, which know no weights, and their |ρ| with the original maps of ${rules.map(({ name }) => name).join(', ')}`,
     cells: [
       { picture: fitted(seen), caption: 'the photo, as the network sees it' },
       ...BASELINES.map((name): Cell => ({ picture: drawn(sanity.baselines[name]), caption: against(name) })),

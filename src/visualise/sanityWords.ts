@@ -9,7 +9,7 @@ export const UNCHANGED = 0.7;
 export const ANOTHER = 0.4;
 
 /** `0.83`, or `-` where there is none. */
-export const brief = (v: number | null): string => (v === null ? '-' : v.toFixed(2));
+export const brief = (v: number | null): string => (v === null ? '-' : v.toFixed(2).replace('-0.00', '0.00'));
 
 /** The first stage of the cascade in which at least half of the layers are random. */
 export function halfway({ cascade, layers }: Pick<Sanity, 'cascade' | 'layers'>): number {
@@ -23,7 +23,7 @@ export function meanOfOthers({ others }: Pick<Sanity, 'others'>, rule: number, o
 }
 
 /**
- * Three sentences or four: what is left of each rule's map when the upper half of the layers is random and when all are, which rules ask for another
+ * Lines of sentences: what is left of each rule's map when the upper half of the layers is random and when all are, which rules ask for another
  * class in vain, and which maps the photo's edges explain.
  */
 export function conclusions(sanity: Sanity): string[] {
@@ -33,7 +33,7 @@ export function conclusions(sanity: Sanity): string[] {
   const names = rules.map(({ name }) => name);
   const list = (of: (r: number) => string): string => names.map((name, r) => `${name} ${of(r)}`).join(', ');
   const sentences = [
-    `With the last ${half.random} of ${layers.length} layers random, the map still correlates with the original: ` +
+    `With the last ${half.random} of ${layers.length} layers random, the magnitudes of the map still correlate with the original's: ` +
       `${list((r) => left(half.rules[r]))}. ${verdict(
         names,
         half.rules.map(({ likeness }) => likeness.absolute),
@@ -44,9 +44,9 @@ export function conclusions(sanity: Sanity): string[] {
   ];
   if (others.length > 0) {
     const means = names.map((_, r) => meanOfOthers(sanity, r, 'absolute'));
-    const what = others.length === 1 ? 'another class' : `${others.length} other classes, on average`;
+    const what = others.length === 1 ? 'another class' : `${others.length} other classes on average`;
     sentences.push(
-      `With the weights as trained, the map of ${what}, correlates: ${list((r) => brief(means[r]))}. ` +
+      `With the weights as trained, the magnitudes of the map of ${what} correlate: ${list((r) => brief(means[r]))}. ` +
         verdict(names, means, 'hardly depends on the class', 'depends on it'),
     );
   }
@@ -55,7 +55,8 @@ export function conclusions(sanity: Sanity): string[] {
   return sentences;
 }
 
-const left = ({ likeness, zero }: StageOf): string => (zero ? 'nothing arrives' : brief(likeness.absolute));
+const left = ({ likeness, zero }: StageOf): string =>
+  zero ? '(nothing arrives)' : `${brief(likeness.absolute)} (with signs ${brief(likeness.signed)})`;
 
 /** `deconvnet and guided: the map hardly depends on ...; gradient: it depends on ...`; what lies between is said of nobody. */
 function verdict(names: readonly string[], values: readonly (number | null)[], unchanged: string, changed: string): string {
@@ -69,13 +70,13 @@ function verdict(names: readonly string[], values: readonly (number | null)[], u
   return parts.length > 0 ? `${capital(parts.join('; '))}.` : `None lies above ${UNCHANGED} or below ${ANOTHER}.`;
 }
 
-/** Which rules redraw the image: what is left of the map does not come from weights, for there are none of the network's. */
+/** Where much of the map is left without any weight of the network: what draws it is then the image, through gates and switches, and the architecture. */
 function redrawing({ rules, cascade }: Sanity): string {
   const last = cascade.at(-1)!.rules;
   const which = joined(rules.filter((_, r) => (last[r].likeness.absolute ?? 0) >= ANOTHER).map(({ name }) => name));
   return which
-    ? `${capital(which)}: ${ANOTHER} or more of the map's order comes from the image and the architecture alone: it redraws the image.`
-    : `No map keeps ${ANOTHER}: none comes from the image and the architecture alone.`;
+    ? `${capital(which)}: ${ANOTHER} or more is left, and what draws it is the image and the architecture, not what was learnt.`
+    : `No map keeps ${ANOTHER}: none is drawn by the image and the architecture alone.`;
 }
 
 const joined = (names: readonly string[]): string =>
