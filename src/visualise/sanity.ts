@@ -149,31 +149,13 @@ export async function sanityChecks(
   const total = rules.length * (1 + groups.length * (independent ? 2 : 1));
   const tick = (): void => options.onPass?.(++done, total);
 
-  // Asked for before the best class is known: one more than needed, since it may be among them.
-  const wanted = options.others ?? 4;
-  const candidates = otherClasses(network, wanted, seed);
-  const originals: MapPair[] = [];
-  let chosen: { readonly class: number; readonly score: number } | undefined;
-  const others = new Map<number, StageOf[]>();
-  for (const { spec: rule } of rules) {
-    const target = chosen?.class ?? options.class ?? 'top1';
-    const [own, ...rest] = await network.gradients(
-      input,
-      [target, ...candidates].map((target) => ({ target, rule })),
-    );
-    chosen ??= { class: own.targets![0], score: own.values[0] };
-    const original = mapPair(own.gradient, reduce);
-    originals.push(original);
-    for (const { targets, gradient } of rest
-      .filter((reply) => reply.targets![0] !== chosen!.class)
-      .slice(0, typeof wanted === 'object' ? wanted.length : wanted)) {
-      const first = others.size === 0 || others.keys().next().value === targets![0];
-      const stage = stageOf(mapPair(gradient, reduce), original, clip, first);
-      others.set(targets![0], [...(others.get(targets![0]) ?? []), stage]);
-    }
-    tick();
-  }
-  const target = chosen!.class;
+  const asTrained = await trainedMaps(
+    network,
+    input,
+    { rules, seed, reduce, clip, class: options.class, others: options.others ?? 4 },
+    tick,
+  );
+  const { class: target, score, originals, others } = asTrained;
 
   const maps = async (): Promise<MapPair[]> => {
     const pairs: MapPair[] = [];
@@ -215,7 +197,8 @@ export async function sanityChecks(
   const seen = toPicture(input, spec);
   const plain = baselines(input, seen, reduce, mixSeed(seed, NOISE));
   return {
-    ...chosen!,
+    class: target,
+    score,
     layers: layers.map(({ name }) => name),
     rules: rules.map((rule, r) => ({
       ...rule,
@@ -228,10 +211,44 @@ export async function sanityChecks(
     })),
     cascade,
     independent: alone,
-    others: [...others].map(([k, rules]) => ({ class: k, rules })),
+    others,
     seen,
     baselines: eachBaseline((name) => plain[name].absolute),
   };
+}
+
+type Asked = Pick<SanityOptions, 'class'> & Required<Pick<SanityOptions, 'rules' | 'seed' | 'reduce' | 'clip' | 'others'>>;
+
+/** With the weights as trained: the maps of the class under each rule, and those of other classes beside them. One forward pass a rule. */
+async function trainedMaps(
+  network: Network,
+  input: Tensor,
+  { rules, seed, reduce, clip, others: wanted, ...asked }: Asked,
+  tick: () => void,
+): Promise<Pick<Sanity, 'class' | 'score' | 'others'> & { readonly originals: readonly MapPair[] }> {
+  // The best class is not known yet, and may be among these: then it is left out.
+  const candidates = otherClasses(network, wanted, seed);
+  const most = typeof wanted === 'object' ? wanted.length : wanted;
+  const originals: MapPair[] = [];
+  const others: { class: number; rules: StageOf[] }[] = [];
+  let chosen: { readonly class: number; readonly score: number } | undefined;
+  for (const { spec: rule } of rules) {
+    const target = chosen?.class ?? asked.class ?? 'top1';
+    const [own, ...rest] = await network.gradients(
+      input,
+      [target, ...candidates].map((target) => ({ target, rule })),
+    );
+    chosen ??= { class: own.targets![0], score: own.values[0] };
+    const original = mapPair(own.gradient, reduce);
+    originals.push(original);
+    const replies = rest.filter(({ targets }) => targets![0] !== chosen!.class).slice(0, most);
+    for (const [k, { targets, gradient }] of replies.entries()) {
+      others[k] ??= { class: targets![0], rules: [] };
+      others[k].rules.push(stageOf(mapPair(gradient, reduce), original, clip, k === 0));
+    }
+    tick();
+  }
+  return { ...chosen!, originals, others };
 }
 
 /** Keep these draws apart from those of weights. */
