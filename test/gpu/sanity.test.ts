@@ -6,8 +6,10 @@ import * as assert from 'uvu/assert';
 import { InputError } from '../../src/errors.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { withBatch } from '../../src/graph.ts';
+import { decodeImage } from '../../src/image/decode.ts';
 import { encodePng, readPngText } from '../../src/image/png.ts';
-import { preprocess, type Preprocess } from '../../src/image/preprocess.ts';
+import { preprocess, PRESETS, type Preprocess } from '../../src/image/preprocess.ts';
+import { loadModel } from '../../src/models/model.ts';
 import { Network, type Target } from '../../src/network.ts';
 import { RULES, type RuleSpec } from '../../src/rule.ts';
 import type { AnyTensor, Tensor } from '../../src/tensor.ts';
@@ -17,6 +19,7 @@ import { sanityChecks, shownStages, type Sanity, type SanityOptions } from '../.
 import { sanityCurve } from '../../src/visualise/sanitySheet.ts';
 import { conclusions } from '../../src/visualise/sanityWords.ts';
 import { buildCommand } from '../command.ts';
+import { dataPath, dataPresent, sayMissing } from '../data.ts';
 import { noise } from '../host/pictures.ts';
 import { smallNet } from '../smallnet.ts';
 
@@ -207,6 +210,30 @@ test('the sentences are the numbers, and the curve is a picture', async () => {
   assert.not.match(svg, /NaN|Infinity/);
   assert.ok(svg.includes('>-0.25<') && svg.includes('A &amp; B'));
 });
+
+if (!dataPresent) {
+  sayMissing('sanity checks of SqueezeNet');
+  test.skip('sanity checks of SqueezeNet');
+} else {
+  test('SqueezeNet: DeconvNet’s map stays while half the layers become random, the gradient’s does not; all random is a network built so', async () => {
+    const model = await loadModel(dataPath('models', 'squeezenet1.1.onnx'));
+    const { graph, parameters } = model.at();
+    const spec: Preprocess = { ...PRESETS.caffe, size: [227, 227], fit: 'squash' };
+    const animals = await decodeImage(readFileSync(dataPath('photos', 'cat_dog.png')));
+    const squeeze = new Network(gpu, graph, parameters);
+    const rules = (['gradient', 'deconvnet'] as const).map((relu) => ({ name: relu, spec: { relu } }));
+    const { cascade, class: target } = await sanityChecks(squeeze, parameters, animals, spec, { steps: 2, rules, others: 0 });
+    await squeeze.dispose();
+    assert.equal([cascade[0].random, cascade[1].random], [13, 26]);
+    const [gradient, deconvnet] = cascade[0].rules.map(({ likeness }) => likeness.absolute!);
+    assert.ok(deconvnet > 0.8 && gradient < 0.5, `deconvnet ${deconvnet}, gradient ${gradient}`);
+    const drawn = new Map(weightLayers(graph, graph.scores!).flatMap((layer) => [...drawLayer(layer, parameters, 'initial', 1)]));
+    const anew = new Network(gpu, graph, new Map([...parameters, ...drawn]));
+    const { gradient: want } = await anew.gradient(preprocess(animals, spec).input, { target, rule: 'deconvnet' });
+    await anew.dispose();
+    assert.equal(cascade[1].rules[1].map, mapPair(want, 'max').absolute);
+  });
+}
 
 test.after(async () => {
   await network.dispose();
