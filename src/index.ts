@@ -141,5 +141,10 @@ export {
   type SaliencyOptions,
 } from './visualise/saliency.ts';
 export { ruleSheet } from './visualise/rulesheet.ts';
+export { DRAWS, drawLayer, weightLayers, type Draw, type WeightLayer } from './visualise/randomise.ts';
+export { sanityChecks, type Likeness, type Sanity, type SanityOptions } from './visualise/sanity.ts';
+export { sanityCurve, sanitySheet } from './visualise/sanitySheet.ts';
+export { conclusions } from './visualise/sanityWords.ts';
+export { spearman, ssim } from './visualise/similarity.ts';
 export { averageViews, viewsOf, type View } from './visualise/views.ts';
 export { VERSION } from './version.ts';

@@ -4,6 +4,7 @@
 import { InputError } from './errors.ts';
 import { traitsOf, type Gpu } from './gpu/device.ts';
 import { Executor } from './gpu/executor.ts';
+import { replaceParameters } from './gpu/replace.ts';
 import { ParameterStore } from './gpu/store.ts';
 import { Turns } from './gpu/turns.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
@@ -118,7 +119,7 @@ export function requireScores(graph: Graph): string {
 /** Rules with every axis named, so that the same rules are the same text. */
 const completed = (rule: Rule | RuleSpec | undefined): RuleSpec => ({ ...DEFAULT_RULES, ...ruleSpec(rule) });
 
-/** Plans kept ready at once; each holds its own activations and signals on the device. */
+/** Plans kept ready at once unless told otherwise; each holds its own activations and signals on the device. */
 const MOST_EXECUTORS = 4;
 
 /**
@@ -133,11 +134,15 @@ export class Network {
   readonly #typed: TypedGraph;
   readonly #input: string;
 
-  /** @param graph typed for the batch and input size that will be asked for */
+  /**
+   * @param graph typed for the batch and input size that will be asked for
+   * @param plans how many kinds of question stay ready at once; another one takes the place of that which was asked longest ago. Default: 4
+   */
   constructor(
     readonly gpu: Gpu,
     readonly graph: Graph,
     parameters: ReadonlyMap<string, AnyTensor>,
+    private readonly plans = MOST_EXECUTORS,
   ) {
     this.#typed = typeGraph(graph);
     this.#store = new ParameterStore(gpu, parameters);
@@ -161,7 +166,7 @@ export class Network {
     this.#executors.delete(key);
     this.#executors.set(key, executor);
     for (const [oldest, unused] of this.#executors) {
-      if (this.#executors.size <= MOST_EXECUTORS) break;
+      if (this.#executors.size <= this.plans) break;
       unused.dispose();
       this.#executors.delete(oldest);
     }
@@ -182,6 +187,16 @@ export class Network {
     const graph = score === 'posterior' ? withPosterior(this.graph) : this.graph;
     const plan = compile(graph, { keep: [...new Set([target, scores])], target, wrt: [this.#input], traits: traitsOf(this.gpu) });
     return { executor: await Executor.create(this.gpu, plan, this.#store), input: this.#input, target, scores };
+  }
+
+  /**
+   * Replaces parameters by others of their shapes, where they lie: plans stay ready, and only what was packed of these parameters is packed again.
+   * Questions asked from now on get the bits that a network made with these parameters gives.
+   * @param parameters some or all, by name; kept, and not to be written to
+   * @throws InputError, with nothing changed, if there is no parameter of a name, or it has another shape or type
+   */
+  setParameters(parameters: ReadonlyMap<string, AnyTensor>): Promise<void> {
+    return this.#calls.take(() => replaceParameters(this.gpu, this.#store, parameters));
   }
 
   /** Values of the forward pass by name; default: the unnormalised scores. */

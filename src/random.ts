@@ -28,3 +28,20 @@ export function mixSeed(...numbers: readonly number[]): number {
   }
   return h;
 }
+
+/** Pairs of independent standard normal numbers (Box and Muller). */
+export function normal(seed: number): () => number {
+  const next = uniform(seed);
+  let spare: number | undefined;
+  return () => {
+    if (spare !== undefined) {
+      const value = spare;
+      spare = undefined;
+      return value;
+    }
+    const radius = Math.sqrt(-2 * Math.log(1 - next()));
+    const angle = 2 * Math.PI * next();
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+}

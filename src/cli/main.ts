@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   saliency: async () => (await import('./saliency.ts')).saliencyCommand(),
   'class-model': async () => (await import('./classmodel.ts')).classModelCommand(),
   compare: async () => (await import('./compare.ts')).compareCommand(),
+  sanity: async () => (await import('./sanity.ts')).sanityCommand(),
   localise: async () => (await import('./localise.ts')).localiseCommand(),
   train: async () => (await import('./train.ts')).trainCommand(),
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),

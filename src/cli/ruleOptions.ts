@@ -23,8 +23,18 @@ export interface ChosenRules {
 }
 
 export function withRuleOptions(command: Command): Command {
+  return withRuleAxes(
+    command.option(
+      '--rule <rule>',
+      `ReLU's rule: ${RULES.join(', ')}; or a preset or a .json file of rules (see "backlight rules")`,
+      'gradient',
+    ),
+  );
+}
+
+/** The options but for `--rule`, for commands that go through several of ReLU's rules. */
+export function withRuleAxes(command: Command): Command {
   return command
-    .option('--rule <rule>', `ReLU's rule: ${RULES.join(', ')}; or a preset or a .json file of rules (see "backlight rules")`, 'gradient')
     .option('--rule-pool <rule>', `max-pooling's rule: ${RULE_AXES.maxpool.join(', ')} (default: switches)`)
     .option('--rule-lrn <rule>', `LRN's rule: ${RULE_AXES.lrn.join(', ')} (default: gradient)`)
     .option('--rule-zero <rule>', `ReLU's gate at an input of exactly zero: ${RULE_AXES.zero.join(', ')} (default: closed)`)

@@ -135,11 +135,11 @@ export class Executor {
     const preparing = new Set(prepare.flatMap((step) => Object.values(step.bind)));
     for (const tensor of tensors) {
       if (missing.has(tensor.id)) {
-        await store.allocate(tensor.id, tensor.node, tensor.bytes);
+        await store.allocate(tensor.id, tensor.node, tensor.bytes, 'prepared');
         this.#unfinished.add(tensor.id);
       }
       // A new buffer is zero, as velocities begin.
-      if (tensor.kind === 'velocity') await store.allocate(tensor.id, tensor.node, tensor.bytes);
+      if (tensor.kind === 'velocity') await store.allocate(tensor.id, tensor.node, tensor.bytes, 'velocity');
       if (tensor.kind !== 'parameter' || store.has(tensor.id)) continue;
       if (!resident.has(tensor.id) && !preparing.has(tensor.id)) continue;
       await store.upload(tensor.id, tensor.bytes, size(tensor.shape));
@@ -172,6 +172,7 @@ export class Executor {
     // Weights that only their packed form needed go.
     for (const id of this.#unfinished) if (!missing.has(id)) store.release(id);
     this.#unfinished.clear();
+    store.users.add(this);
   }
 
   #keep(buffer: GPUBuffer): GPUBuffer {
@@ -445,6 +446,7 @@ export class Executor {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.store.users.delete(this);
     for (const buffer of this.#own) buffer.destroy();
     this.#own.length = 0;
     if (this.ownsStore) this.store.dispose();

@@ -63,7 +63,7 @@ export async function sheet(rows: readonly Row[], options: SheetOptions = {}): P
   }
   if (options.columns) {
     const texts = await Promise.all(
-      options.columns.map((name) => drawText(name, { size: textSize, bold: true, width: cellWidth, lines: 2 })),
+      options.columns.map((name) => drawText(name, { size: textSize, bold: true, width: cellWidth, lines: 2, align: 'centre' })),
     );
     texts.forEach((text, c) => putText(text, left(c) + ((cellWidth - text.width) >> 1), y));
     y += Math.max(...texts.map((text) => text.height)) + GAP / 2;

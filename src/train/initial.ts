@@ -1,27 +1,10 @@
 /** Weights to begin with. */
 import { InputError } from '../errors.ts';
 import type { Graph } from '../graph.ts';
-import { mixSeed, uniform } from '../random.ts';
+import { mixSeed, normal } from '../random.ts';
 import { sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
 
 const INITIAL = 3;
-
-/** Pairs of independent standard normal numbers (Box and Muller). */
-function normal(seed: number): () => number {
-  const next = uniform(seed);
-  let spare: number | undefined;
-  return () => {
-    if (spare !== undefined) {
-      const value = spare;
-      spare = undefined;
-      return value;
-    }
-    const radius = Math.sqrt(-2 * Math.log(1 - next()));
-    const angle = 2 * Math.PI * next();
-    spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
-  };
-}
 
 /**
  * Normal weights of variance 2 / fan-in for layers followed by ReLU (He et al. 2015); biases are zero. The same seed gives the same weights
