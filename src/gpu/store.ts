@@ -89,12 +89,20 @@ export class ParameterStore {
         );
       }
     }
-    const inUse = new Set([...this.users].flatMap(({ plan }) => Object.keys(plan.tensors)));
-    for (const id of [...this.#prepared]) if (!inUse.has(id)) this.release(id);
+    this.releaseUnused();
     for (const [name, value] of values) {
       this.#replaced.set(name, value);
       if (this.#buffers.has(name)) this.#write(name, value);
     }
+  }
+
+  /**
+   * Frees what was packed for nobody who is still there. Who changes the weights and renews only the packed forms of its own plan must call this
+   * after every other plan's use: else the next user of that plan finds a packed form of weights that are no more.
+   */
+  releaseUnused(): void {
+    const inUse = new Set([...this.users].flatMap(({ plan }) => Object.keys(plan.tensors)));
+    for (const id of [...this.#prepared]) if (!inUse.has(id)) this.release(id);
   }
 
   #write(id: string, { data }: AnyTensor): void {

@@ -258,6 +258,8 @@ export class Trainer {
       }
     } finally {
       executor.dispose();
+      // At another batch size weights may be packed otherwise, and training does not renew those.
+      this.store.releaseUnused();
     }
     return tally;
   }

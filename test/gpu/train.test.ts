@@ -305,5 +305,38 @@ test('the network of the paper at full size: scores, input gradient and paramete
   }
 });
 
+test('validation sees the weights as they are where its batch has them packed in its own way', async () => {
+  // As on a GPU, where the tile, and with it the packed form, depends on how many pixels there are.
+  const asGpu = Object.create(gpu, { info: { value: { ...gpu.info, software: false } } }) as typeof gpu;
+  const graph: Graph = {
+    name: 'wide',
+    inputs: [{ name: 'data', shape: [1, 3, SIZE, SIZE] }],
+    parameters: [
+      { name: 'conv.weight', shape: [70, 3, 1, 1] },
+      { name: 'fc.weight', shape: [3, 70] },
+    ],
+    nodes: [
+      { name: 'conv', op: 'conv2d', inputs: ['data', 'conv.weight'], outputs: ['conv'], attrs: { stride: [4, 4] } },
+      { name: 'relu', op: 'relu', inputs: ['conv'], outputs: ['relu'] },
+      { name: 'pool', op: 'globalavgpool', inputs: ['relu'], outputs: ['pool'] },
+      { name: 'flat', op: 'flatten', inputs: ['pool'], outputs: ['flat'] },
+      { name: 'fc', op: 'linear', inputs: ['flat', 'fc.weight'], outputs: ['fc'] },
+    ],
+    outputs: ['fc'],
+    scores: 'fc',
+  };
+  const images = pictures(100, 3);
+  const mean = meanOf(images);
+  const trainer = await Trainer.create(asGpu, graph, images, mean, RECIPE);
+  const before = await trainer.validate(images);
+  for (let k = 0; k < 4; k++) await trainer.advance();
+  const after = await trainer.validate(images);
+  const again = await Trainer.create(asGpu, graph, images, mean, RECIPE, { state: await trainer.state() });
+  assert.equal(after, await again.validate(images));
+  assert.not.equal(after, before);
+  again.dispose();
+  trainer.dispose();
+});
+
 test.after(() => gpu.dispose());
 test.run();
