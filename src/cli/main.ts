@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'class-model': async () => (await import('./classmodel.ts')).classModelCommand(),
   compare: async () => (await import('./compare.ts')).compareCommand(),
   localise: async () => (await import('./localise.ts')).localiseCommand(),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
   train: async () => (await import('./train.ts')).trainCommand(),
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),
   models: async () => (await import('./models.ts')).modelsCommand(),

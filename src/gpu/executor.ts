@@ -3,7 +3,7 @@
  * in `create`; a run allocates nothing on the device.
  */
 import { EngineError, InputError, LimitError } from '../errors.ts';
-import type { Plan, PlanTensor, Step, TensorRef } from '../plan.ts';
+import type { Moment, Plan, PlanTensor, Step, TensorRef } from '../plan.ts';
 import { formatShape, sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
 import { BufferUsage, MapMode } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
@@ -36,6 +36,20 @@ export interface ExecutorOptions {
 
 /** What a run takes: values from the host, or an f32 tensor that is on the device already. */
 export type RunInput = AnyTensor | DeviceTensor;
+
+/** What can be read at a moment of a pass, and only then: the steps that follow write over it. */
+export interface Sight {
+  readonly moment: Moment;
+  /**
+   * The elements of one of the moment's f32 tensors.
+   * @param into where to copy them, at least as long; what is returned is a view of its beginning. Default: memory of their own.
+   * @throws InputError if the tensor is not one of the moment, or not of f32
+   */
+  read(ref: TensorRef, into?: Float32Array): Promise<Float32Array>;
+}
+
+/** Looks at an observed node. The pass goes on when what it returns is done. */
+export type Visit = (sight: Sight) => Promise<void> | void;
 
 /** A plan on a device, ready to run. */
 export class Executor {
@@ -142,8 +156,9 @@ export class Executor {
     for (const [slot, bytes] of plan.slots.entries()) {
       this.#slots.push(this.#keep(await createStorage(gpu, owner[slot].id, owner[slot].node, bytes)));
     }
-    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients)].map(
-      ({ id }) => plan.tensors[id].bytes,
+    const seen = [...plan.moments.forward, ...plan.moments.backward].flatMap(({ x, y, dy, dx }) => [...x, ...y, ...dy, ...dx]);
+    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients), ...seen].map((ref) =>
+      ref ? plan.tensors[ref.id].bytes : 0,
     );
     const staged = Math.max(16, ...largest);
     const staging = await withErrorScopes(gpu, { label: `graph "${plan.name}", buffer to read results from (${staged} bytes)` }, () =>
@@ -204,11 +219,12 @@ export class Executor {
   /**
    * Runs the forward pass.
    * @param inputs every input the plan takes, by name, in the plan's shapes
+   * @param visit called at every moment of the pass, if the plan observes nodes
    */
-  async forward(inputs: Readonly<Record<string, RunInput>>): Promise<void> {
+  async forward(inputs: Readonly<Record<string, RunInput>>, visit?: Visit): Promise<void> {
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
-      await this.#submit('forward', this.#forward);
+      await this.#walk('forward', this.#forward, this.plan.moments.forward, visit);
       this.#state = 'forward';
     });
   }
@@ -216,14 +232,38 @@ export class Executor {
   /**
    * Runs the backward pass; may follow one forward pass any number of times, each with its own seed.
    * @param seed the signal at the plan's target, of the target's shape
+   * @param visit called at every moment of the pass, if the plan observes nodes
    */
-  async backward(seed: Tensor): Promise<void> {
+  async backward(seed: Tensor, visit?: Visit): Promise<void> {
     await this.#exclusively(async () => {
       if (this.#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
       this.#writeSeed(seed);
-      await this.#submit('backward', this.#backward);
+      await this.#walk('backward', this.#backward, this.plan.moments.backward, visit);
       this.#state = 'backward';
     });
+  }
+
+  /** A pass in as many submissions as there are moments to look at; in one without a visitor. */
+  async #walk(what: string, dispatches: readonly Dispatch[], moments: readonly Moment[], visit: Visit | undefined): Promise<void> {
+    let done = 0;
+    for (const moment of visit ? moments : []) {
+      if (moment.after > done) await this.#submit(what, dispatches.slice(done, moment.after));
+      done = moment.after;
+      const refs = [...moment.x, ...moment.y, ...moment.dy, ...moment.dx];
+      let passed = false;
+      const read = async (ref: TensorRef, into?: Float32Array): Promise<Float32Array> => {
+        if (passed || !refs.includes(ref))
+          throw new InputError(`sight: expected a tensor of the moment of "${moment.node}", got "${ref.id}".`);
+        if (ref.dtype !== 'f32') throw new InputError(`sight: expected a tensor of f32, got "${ref.id}" of ${ref.dtype}.`);
+        const elements = size(ref.shape);
+        if (into === undefined) return new Float32Array(await this.#download(this.plan.tensors[ref.id], 0, elements));
+        await this.#fetch(this.plan.tensors[ref.id], 0, elements, (bytes) => into.set(new Float32Array(bytes, 0, elements)));
+        return into.subarray(0, elements);
+      };
+      await visit!({ moment, read });
+      passed = true;
+    }
+    if (done < dispatches.length) await this.#submit(what, dispatches.slice(done));
   }
 
   /** Both passes in one submission, for a seed that does not depend on the scores. */
@@ -387,7 +427,12 @@ export class Executor {
     if (this.ownsStore) this.store.dispose();
   }
 
-  async #download(tensor: PlanTensor, first: number, elements: number): Promise<ArrayBuffer> {
+  #download(tensor: PlanTensor, first: number, elements: number): Promise<ArrayBuffer> {
+    return this.#fetch(tensor, first, elements, (bytes) => bytes.slice(0, 4 * elements));
+  }
+
+  /** Hands what `take` makes of the elements, which are there for as long as it runs. */
+  async #fetch<T>(tensor: PlanTensor, first: number, elements: number, take: (bytes: ArrayBuffer) => T): Promise<T> {
     const { device } = this.gpu;
     const where = { label: `reading "${tensor.id}"`, node: tensor.node || undefined };
     const bytes = elements * 4;
@@ -397,9 +442,11 @@ export class Executor {
       device.queue.submit([encoder.finish()]);
     });
     await untilLost(this.gpu, where, this.#staging.mapAsync(MapMode.READ, 0, Math.max(4, bytes)));
-    const copy = this.#staging.getMappedRange(0, Math.max(4, bytes)).slice(0, bytes);
-    this.#staging.unmap();
-    return copy;
+    try {
+      return take(this.#staging.getMappedRange(0, Math.max(4, bytes)));
+    } finally {
+      this.#staging.unmap();
+    }
   }
 
   #writeInputs(inputs: Readonly<Record<string, RunInput>>): void {

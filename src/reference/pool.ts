@@ -59,13 +59,13 @@ export const maxShape = (x: Shape, windows: MaxWindows): number[] =>
  * left one; -1 if there is no cell). The cells are the first `count` of an array that is used again for the next window.
  */
 export function eachWindow(
-  x: F64Tensor,
+  x: { readonly shape: Shape },
   windows: MaxWindows,
   visit: (window: number, cells: Int32Array, count: number, middle: number) => void,
 ): void {
   if (windows === null) {
     const planes = x.shape[0] * x.shape[1];
-    const extent = x.data.length / planes;
+    const extent = size(x.shape) / planes;
     const middle = middleOf(x.shape.slice(2));
     const cells = new Int32Array(extent);
     for (let plane = 0, first = 0; plane < planes; plane++, first += extent) {

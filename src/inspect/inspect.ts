@@ -1,0 +1,301 @@
+/**
+ * The inspector: for one image, what every layer holds, which of its gates are open and which windows are tied, and what becomes of a signal on
+ * its way down. One node is looked at at a time.
+ */
+import { InputError } from '../errors.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { Sight } from '../gpu/executor.ts';
+import { ParameterStore } from '../gpu/store.ts';
+import { layerRules, typeGraph, type Graph, type TypedGraph, type TypedNode } from '../graph.ts';
+import type { MaxPool2dAttrs } from '../ops/maxpool2d.ts';
+import { clipPasses } from '../reference/elementwise.ts';
+import { nameMatcher, type RuleSpec } from '../rule.ts';
+import type { AnyTensor, Shape, Tensor } from '../tensor.ts';
+import { gateSignal, gateUnits, massOf, massWhere, type GateSignal, type GateUnits, type Mass } from './gates.ts';
+import { tensorStats, type TensorStats } from './stats.ts';
+import { Scratch, walk, type Question, type Walked } from './walk.ts';
+import { isTied, isZero, windowReport, type WindowCounts, type WindowReport } from './windows.ts';
+
+/** What there is to export of a layer. */
+export const EXPORT_KINDS = ['value', 'mask', 'switches', 'signal', 'sent'] as const;
+
+export type ExportKind = (typeof EXPORT_KINDS)[number];
+
+/** The signal at a max-pool. */
+export interface PoolSignal {
+  readonly arriving: Mass;
+  /** The part that arrives at windows with several maxima, where conventions send it different ways. */
+  readonly atTies: Mass;
+  /** The part that arrives at windows whose maximum is 0: behind a ReLU, a gate that asks for X > 0 kills it next. */
+  readonly atZeros: Mass;
+  /** What the pool sends down. In L1 it is less where windows share a winner and their signals cancel. */
+  readonly sent: Mass;
+}
+
+export interface LayerInspection {
+  readonly node: string;
+  readonly op: string;
+  /** The node's first output. */
+  readonly tensor: string;
+  readonly shape: Shape;
+  readonly value: TensorStats;
+  /** The signal that arrives at the tensor under the chosen rules; null where none does. */
+  readonly signal: TensorStats | null;
+  /** Of a ReLU. */
+  readonly gate: (GateUnits & { readonly signal: (GateSignal & { readonly sent: Mass }) | null }) | null;
+  /** Of a clip: units strictly between its limits, which pass the signal. */
+  readonly passing: number | null;
+  /** Of a max-pool. */
+  readonly windows: (WindowCounts & { readonly signal: PoolSignal | null }) | null;
+}
+
+export interface Inspection extends Omit<Walked, 'gradient'> {
+  /** The network's input, and what reached it. */
+  readonly input: { readonly tensor: string; readonly shape: Shape; readonly value: TensorStats; readonly signal: TensorStats };
+  /** In the order of the network. */
+  readonly layers: readonly LayerInspection[];
+}
+
+/** One thing of one layer to hand out whole. */
+export interface ExportRequest {
+  readonly kind: ExportKind;
+  /** A node's name, that of a tensor it makes, or a pattern with * and ?; for values and signals also the input's name. */
+  readonly layer: string;
+}
+
+/** Something exported. */
+export interface Exported {
+  readonly kind: ExportKind;
+  readonly node: string;
+  readonly tensor: string;
+  /** f32 values and signals; i32 masks (1: X > 0, else 0) and switches (the winner's place in its window, row-major; -1: none). */
+  readonly data: AnyTensor;
+  /** Of switches: how many places a window has. */
+  readonly places?: number;
+}
+
+export interface InspectOptions extends Question {
+  readonly rule?: RuleSpec;
+  /** Names or patterns of the layers to report on: of nodes or of the tensors they make. Default: all that compute something. */
+  readonly layers?: readonly string[];
+  readonly exports?: readonly ExportRequest[];
+  /** Given each exported thing as the walk comes by; the next reading writes over its data. */
+  readonly onExport?: (exported: Exported) => Promise<void> | void;
+  /** Told after each stop of `total`, for a progress bar. */
+  readonly onStop?: (done: number, total: number) => void;
+}
+
+/**
+ * Inspects one image.
+ * @param input [1, C, H, W]
+ * @throws InputError if a layer, class, unit or export names nothing that is there
+ */
+export async function inspect(
+  gpu: Gpu,
+  graph: Graph,
+  parameters: ReadonlyMap<string, AnyTensor>,
+  input: Tensor,
+  options: InspectOptions = {},
+): Promise<Inspection> {
+  const typed = typeGraph(graph);
+  const reported = chooseLayers(typed, options.layers);
+  const wanted = chooseExports(typed, options.exports ?? []);
+  const observe = typed.nodes.filter(({ name }) => reported.has(name) || wanted.has(name)).map(({ name }) => name);
+  const store = new ParameterStore(gpu, parameters);
+  const inspector = new Inspector(typed, reported, wanted, options, 2 * observe.length);
+  try {
+    const { target, neuron, rule = {} } = options;
+    const { gradient, ...walked } = await walk(gpu, store, typed, input, {
+      target,
+      neuron,
+      rule,
+      observe,
+      forward: (node, sight) => inspector.up(node, sight),
+      backward: (node, sight) => inspector.down(node, sight),
+    });
+    const tensor = graph.inputs[0].name;
+    await inspector.exportInput(tensor, input, gradient);
+    return {
+      ...walked,
+      input: { tensor, shape: input.shape, value: tensorStats(input.data), signal: tensorStats(gradient.data) },
+      layers: inspector.layers(),
+    };
+  } finally {
+    store.dispose();
+  }
+}
+
+type Draft = { -readonly [K in keyof LayerInspection]: LayerInspection[K] };
+
+class Inspector {
+  readonly #scratch = new Scratch();
+  readonly #drafts = new Map<string, Draft>();
+  /** A byte for each window of the max-pools that have been passed on the way up. */
+  readonly #flags = new Map<string, Uint8Array>();
+  readonly #rules: ReturnType<typeof layerRules>;
+  #stops = 0;
+
+  constructor(
+    readonly typed: TypedGraph,
+    readonly reported: ReadonlySet<string>,
+    readonly wanted: ReadonlyMap<string, ReadonlySet<ExportKind>>,
+    readonly options: InspectOptions,
+    readonly total: number,
+  ) {
+    this.#rules = layerRules(typed, options.rule);
+  }
+
+  async up(node: TypedNode, sight: Sight): Promise<void> {
+    const { moment } = sight;
+    const [x, y] = [moment.x[0], moment.y[0]!];
+    const wants = this.wanted.get(node.name);
+    const report = this.reported.has(node.name);
+    if (y.dtype === 'f32' && (report || wants?.has('value'))) {
+      const data = await this.#scratch.read(sight, y, 'y');
+      if (report) this.#drafts.set(node.name, draft(node, y.shape, data));
+      await this.#hand(wants, 'value', node, { shape: y.shape, data });
+    }
+    const decides = node.op === 'relu' || node.op === 'clip' || isMaxPool(node);
+    if (x && decides && (report || wants?.has('mask') || wants?.has('switches'))) {
+      const data = await this.#scratch.read(sight, x, 'x');
+      const mine = this.#drafts.get(node.name);
+      if (node.op === 'relu') {
+        if (mine) mine.gate = { ...gateUnits(data, x.shape), signal: null };
+        if (wants?.has('mask'))
+          await this.#hand(wants, 'mask', node, { shape: x.shape, data: Int32Array.from(data, (v) => Number(v > 0)) });
+      } else if (node.op === 'clip') {
+        const passes = (v: number): boolean => clipPasses(node.typedAttrs as object, v);
+        if (mine) mine.passing = data.reduce((n, v) => n + Number(passes(v)), 0);
+        if (wants?.has('mask'))
+          await this.#hand(wants, 'mask', node, { shape: x.shape, data: Int32Array.from(data, (v) => Number(passes(v))) });
+      } else {
+        const found = windowsOf(node, data, x.shape);
+        if (mine) {
+          mine.windows = { ...found.counts, signal: null };
+          this.#flags.set(node.name, found.flags);
+        }
+        await this.#hand(wants, 'switches', node, { shape: y.shape, data: found.switches }, found.counts.wonBy.length);
+      }
+    }
+    this.options.onStop?.(++this.#stops, this.total);
+  }
+
+  async down(node: TypedNode, sight: Sight): Promise<void> {
+    const { moment } = sight;
+    const wants = this.wanted.get(node.name);
+    const mine = this.#drafts.get(node.name);
+    const [dy, dx] = [moment.dy[0], moment.dx[0]];
+    if (dy && (mine || wants?.has('signal'))) {
+      const arriving = await this.#scratch.read(sight, dy, 'dy');
+      await this.#hand(wants, 'signal', node, { shape: dy.shape, data: arriving });
+      if (mine) {
+        mine.signal = tensorStats(arriving);
+        if (mine.gate || mine.windows) {
+          const sent = dx ? massOf(await this.#scratch.read(sight, dx, 'dx')) : NOTHING;
+          if (mine.gate) {
+            const gate = await this.#scratch.read(sight, (moment.x[0] ?? moment.y[0])!, 'x');
+            mine.gate = { ...mine.gate, signal: { ...gateSignal(gate, arriving, this.#rules(node.name).zero), sent } };
+          }
+          if (mine.windows) mine.windows = { ...mine.windows, signal: poolSignal(arriving, this.#flags.get(node.name)!, sent) };
+        }
+      }
+    }
+    if (dx && wants?.has('sent'))
+      await this.#hand(wants, 'sent', node, { shape: dx.shape, data: await this.#scratch.read(sight, dx, 'dx') });
+    this.#flags.delete(node.name);
+    this.options.onStop?.(++this.#stops, this.total);
+  }
+
+  async exportInput(tensor: string, value: Tensor, signal: Tensor): Promise<void> {
+    const wants = this.wanted.get(INPUT);
+    for (const [kind, data] of [['value', value] as const, ['signal', signal] as const]) {
+      if (wants?.has(kind)) await this.options.onExport?.({ kind, node: tensor, tensor, data });
+    }
+  }
+
+  layers(): LayerInspection[] {
+    return this.typed.nodes.flatMap(({ name }) => this.#drafts.get(name) ?? []);
+  }
+
+  async #hand(
+    wants: ReadonlySet<ExportKind> | undefined,
+    kind: ExportKind,
+    node: TypedNode,
+    data: AnyTensor,
+    places?: number,
+  ): Promise<void> {
+    if (wants?.has(kind)) await this.options.onExport?.({ kind, node: node.name, tensor: node.outputs[0], data, places });
+  }
+}
+
+const NOTHING: Mass = { units: 0, l1: 0, l2Squared: 0 };
+
+function draft(node: TypedNode, shape: Shape, data: Float32Array): Draft {
+  const { name, op, outputs } = node;
+  return { node: name, op, tensor: outputs[0], shape, value: tensorStats(data), signal: null, gate: null, passing: null, windows: null };
+}
+
+export const isMaxPool = ({ op }: { readonly op: string }): boolean => op === 'maxpool2d' || op === 'globalmaxpool';
+
+function windowsOf(node: TypedNode, x: Float32Array, shape: Shape): WindowReport {
+  return windowReport(x, shape, node.op === 'maxpool2d' ? (node.typedAttrs as MaxPool2dAttrs) : null);
+}
+
+function poolSignal(arriving: Float32Array, flags: Uint8Array, sent: Mass): PoolSignal {
+  return {
+    arriving: massOf(arriving),
+    atTies: massWhere(arriving, (i) => isTied(flags[i])),
+    atZeros: massWhere(arriving, (i) => isZero(flags[i])),
+    sent,
+  };
+}
+
+/** Where the exports of the network's input are kept; no node is called so. */
+const INPUT = '';
+
+/** Nodes that make a tensor of their own, of f32. */
+const computes = (typed: TypedGraph, node: TypedNode): boolean =>
+  !node.definition.alias?.(node.typedAttrs, false) && typed.values.get(node.outputs[0])?.dtype === 'f32';
+
+function chooseLayers(typed: TypedGraph, layers: readonly string[] | undefined): Set<string> {
+  if (layers === undefined) return new Set(typed.nodes.filter((node) => computes(typed, node)).map(({ name }) => name));
+  return new Set(layers.flatMap((layer) => matching(typed, layer, '--layer', () => true).map(({ name }) => name)));
+}
+
+/** The nodes that a name or pattern reaches: by their own names or those of the tensors they make. */
+function matching(typed: TypedGraph, layer: string, where: string, suits: (node: TypedNode) => boolean): TypedNode[] {
+  const exact = typed.nodes.filter((node) => node.name === layer || node.outputs.includes(layer));
+  const matches = nameMatcher(layer);
+  const named =
+    exact.length > 0
+      ? exact
+      : typed.nodes.filter((node) => matches(node.name) || node.outputs.some((name) => name !== '' && matches(name)));
+  const found = named.filter(suits);
+  if (found.length > 0) return found;
+  const fitting = typed.nodes.filter(suits);
+  const like = fitting.filter(({ name, outputs }) => [name, ...outputs].some((own) => own.toLowerCase().includes(layer.toLowerCase())));
+  const near = (like.length > 0 ? like : fitting).map(({ name, outputs: [tensor] }) =>
+    name === tensor ? `"${name}"` : `"${name}" (${tensor})`,
+  );
+  const list = near.length > 12 ? `${near.slice(0, 12).join(', ')} and ${near.length - 12} more` : near.join(', ') || 'none';
+  throw new InputError(
+    `${where}: expected a layer's name or a pattern that fits one, got "${layer}". ${like.length > 0 ? 'Similar' : 'There are'}: ${list}.`,
+  );
+}
+
+function chooseExports(typed: TypedGraph, requests: readonly ExportRequest[]): Map<string, Set<ExportKind>> {
+  const wanted = new Map<string, Set<ExportKind>>();
+  const want = (node: string, kind: ExportKind): void => void wanted.set(node, (wanted.get(node) ?? new Set()).add(kind));
+  const suits: Readonly<Record<ExportKind, (node: TypedNode) => boolean>> = {
+    value: (node) => typed.values.get(node.outputs[0])?.dtype === 'f32',
+    signal: () => true,
+    sent: () => true,
+    mask: ({ op }) => op === 'relu' || op === 'clip',
+    switches: isMaxPool,
+  };
+  for (const { kind, layer } of requests) {
+    if (layer === typed.graph.inputs[0].name && (kind === 'value' || kind === 'signal')) want(INPUT, kind);
+    else for (const node of matching(typed, layer, `--export ${kind}`, suits[kind])) want(node.name, kind);
+  }
+  return wanted;
+}
