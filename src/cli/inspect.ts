@@ -5,8 +5,8 @@ import { InputError } from '../errors.ts';
 import { writeNpy } from '../formats/index.ts';
 import { encodePng } from '../image/png.ts';
 import { channelSheet } from '../inspect/channelSheet.ts';
-import { EXPORT_KINDS, inspect, type Exported, type ExportKind, type ExportRequest, type Inspection } from '../inspect/inspect.ts';
-import { unitAt, type Question } from '../inspect/walk.ts';
+import { EXPORT_KINDS, inspect, type Exported, type ExportKind, type ExportRequest } from '../inspect/inspect.ts';
+import { unitAt, type Question, type Seed } from '../inspect/walk.ts';
 import { formatShape } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { collect, parseChoice, parseInteger, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
@@ -19,7 +19,7 @@ import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.
 import type { SeedArguments } from './seeds.ts';
 import { adapterReport, loadQuestion, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, SeedArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, QuestionArguments {
   readonly model: string;
   readonly input: string;
   readonly layer: readonly string[];
@@ -40,8 +40,6 @@ export function inspectCommand(): Command {
     .requiredOption('--model <file>', MODEL_HELP)
     .requiredOption('--input <file>', "input: .npy of the network's input shape, one item, or an image")
     .option('--layer <name>', 'a node, a tensor, or a pattern with * and ?; may be repeated (default: every layer)', collect, [])
-    .option('--target <class>', 'class of the score that the signal starts from, or top1 (default: top1)')
-    .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
     .option(
       '--export <kind:layer>',
       `what to write: ${EXPORT_KINDS.join(', ')}, of a layer or of all that a pattern reaches; may be repeated`,
@@ -51,7 +49,7 @@ export function inspectCommand(): Command {
     .option('--format <format>', `files of an export: ${FORMATS.join(', ')}`, 'both')
     .option('--output <folder>', 'where exports go: LAYER.KIND.npy and LAYER.KIND.png')
     .option('--json <file>', 'write every number as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withQuestionOptions(command)))).action(run);
   return withExample(
     command,
     'backlight inspect --model googlenet.onnx --input cat.jpg --preprocess caffe --target 282 --json cat.json',
@@ -96,7 +94,7 @@ async function run(args: Arguments): Promise<void> {
         },
       });
       bar?.stop();
-      const title = titleOf(inspection, question);
+      const title = titleOf(inspection);
       if (args.json !== undefined) {
         const report = { model: args.model, input: args.input, rule: rules.spec, adapter: adapterReport(gpu.info) };
         const cost = { seconds: Math.round(performance.now() - started) / 1000, residentPeakBytes: peak() };
@@ -120,15 +118,30 @@ async function run(args: Arguments): Promise<void> {
 }
 
 /** Where the seed lies, as the options say. */
-export function questionOf({ target, neuron }: SeedArguments): Question {
-  if (target !== undefined && neuron !== undefined) throw new InputError('--neuron: expected either --target or --neuron, got both.');
+export interface QuestionArguments extends SeedArguments {
+  readonly strongest?: string;
+}
+
+export function withQuestionOptions(command: Command): Command {
+  return command
+    .option('--target <class>', 'class of the score that the signal starts from, or top1 (default: top1)')
+    .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
+    .option('--strongest <tensor>', 'the unit of the largest value of a tensor instead of a class');
+}
+
+export function questionOf({ target, neuron, strongest }: QuestionArguments): Question {
+  const given = Object.entries({ target, neuron, strongest }).filter(([, value]) => value !== undefined);
+  if (given.length > 1)
+    throw new InputError(`--${given[1][0]}: expected one of --target, --neuron and --strongest, got --${given[0][0]} too.`);
+  if (strongest !== undefined) return { strongest };
   if (neuron !== undefined) return { neuron: parseNeuron(neuron) };
   return { target: target === undefined || target === 'top1' ? 'top1' : parseInteger(target, '--target') };
 }
 
-export function titleOf(seed: Pick<Inspection, 'tensor' | 'shape' | 'unit' | 'class' | 'value'>, { neuron }: Question): string {
-  const value = seed.value.toPrecision(5);
-  return neuron ? `unit ${seed.tensor}:${unitAt(seed.shape, seed.unit).join(',')}, value ${value}` : `class ${seed.class}, score ${value}`;
+/** What was asked, in words, with its value. */
+export function titleOf({ tensor, shape, unit, class: k, value }: Seed): string {
+  if (k !== null) return `class ${k}, score ${value.toPrecision(5)}`;
+  return `unit ${tensor}:${unitAt(shape, unit).join(',')}, value ${value.toPrecision(5)}`;
 }
 
 /** The most memory that the process has held, in bytes. */

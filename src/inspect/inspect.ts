@@ -104,10 +104,11 @@ export async function inspect(
   const store = new ParameterStore(gpu, parameters);
   const inspector = new Inspector(typed, reported, wanted, options, 2 * observe.length);
   try {
-    const { target, neuron, rule = {} } = options;
+    const { target, neuron, strongest, rule = {} } = options;
     const { gradient, ...walked } = await walk(gpu, store, typed, input, {
       target,
       neuron,
+      strongest,
       rule,
       observe,
       forward: (node, sight) => inspector.up(node, sight),

@@ -12,10 +12,11 @@ import { compile, type TensorRef } from '../plan.ts';
 import type { RuleSpec } from '../rule.ts';
 import { formatShape, size, type Shape, type Tensor } from '../tensor.ts';
 
-/** Where the seed lies: at a class's score, or at one unit. Default: the class with the highest score. */
+/** Where the seed lies: at a class's score, at one unit, or at a tensor's unit of the largest value. Default: the class with the highest score. */
 export interface Question {
   readonly target?: number | 'top1';
   readonly neuron?: Neuron;
+  readonly strongest?: string;
 }
 
 /** Looks at a node. */
@@ -70,7 +71,7 @@ export async function walk(gpu: Gpu, store: ParameterStore, typed: TypedGraph, i
     await executor.forward({ [inputName]: input }, visitor(options.forward));
     const values = (await executor.readTensor(tensor)).data;
     const unit = known ?? argmax(values);
-    const seed: Seed = { tensor, shape, unit, class: options.neuron ? null : unit, value: values[unit] };
+    const seed: Seed = { tensor, shape, unit, class: options.neuron || options.strongest !== undefined ? null : unit, value: values[unit] };
     options.onSeed?.(seed);
     await executor.backward(seedAt(shape, [unit]), visitor(options.backward));
     return { ...seed, gradient: await executor.readGradient(inputName), bufferBytes: executor.stats.bufferBytes };
@@ -79,15 +80,21 @@ export async function walk(gpu: Gpu, store: ParameterStore, typed: TypedGraph, i
   }
 }
 
-/** The tensor in which the question's unit lies. */
-export function questionTensor({ graph }: TypedGraph, { target, neuron }: Question): string {
-  if (neuron !== undefined && target !== undefined) throw new InputError('neuron: expected either a class or a unit, got both.');
-  return neuron ? neuron.tensor : requireScores(graph);
+/**
+ * The tensor in which the question's unit lies.
+ * @throws InputError if the question asks for several things
+ */
+export function questionTensor({ graph }: TypedGraph, { target, neuron, strongest }: Question): string {
+  if ([target, neuron, strongest].filter((asked) => asked !== undefined).length > 1) {
+    throw new InputError('neuron: expected a class, a unit or a tensor for its strongest unit, got several of them.');
+  }
+  return strongest ?? neuron?.tensor ?? requireScores(graph);
 }
 
-function knownUnit({ target, neuron }: Question, shape: Shape): number | null {
+/** The unit, where it does not take the values to know it. */
+function knownUnit({ target, neuron, strongest }: Question, shape: Shape): number | null {
   if (neuron) return neuronIndex(neuron, shape);
-  if (target === undefined || target === 'top1') return null;
+  if (strongest !== undefined || target === undefined || target === 'top1') return null;
   const classes = size(shape);
   if (!Number.isInteger(target) || target < 0 || target >= classes)
     throw new InputError(`target: expected a class in [0, ${classes - 1}], got ${target}.`);

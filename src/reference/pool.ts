@@ -97,8 +97,14 @@ export function eachWindow(
   }
 }
 
+/** What windows look into, in either precision. */
+export interface Cells {
+  readonly shape: Shape;
+  readonly data: Float64Array | Float32Array;
+}
+
 /** The winner of every window as a flat index into x: the first or last maximum, or the middle; -1 where a window has no cell inside. */
-export function maxWinners(x: F64Tensor, windows: MaxWindows, choice: Choice = 'first'): Int32Array {
+export function maxWinners(x: Cells, windows: MaxWindows, choice: Choice = 'first'): Int32Array {
   const { data } = x;
   const winners = new Int32Array(size(maxShape(x.shape, windows)));
   eachWindow(x, windows, (o, cells, count, middle) => {
@@ -147,13 +153,13 @@ function scatterWinners(shape: Shape, length: number, winners: Int32Array, dy: F
  * The cells of every window that equal its maximum, as flat indices into x, window after window: those of window o are
  * cells[from[o]] to cells[from[o + 1] - 1].
  */
-interface Ties {
+export interface Ties {
   readonly cells: Int32Array;
   readonly from: Int32Array;
 }
 
 /** The ties of every window. */
-function maxTies(x: F64Tensor, windows: MaxWindows): Ties {
+export function maxTies(x: Cells, windows: MaxWindows): Ties {
   const winners = maxWinners(x, windows);
   const cells: number[] = [];
   const from = new Int32Array(winners.length + 1);

@@ -27,7 +27,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   network: ['errors', 'gpu', 'graph', 'plan', 'rule', 'tensor'],
   segment: ['errors', 'image', 'random', 'tensor'],
   visualise: ['errors', 'gpu', 'graph', 'image', 'network', 'plan', 'random', 'rule', 'segment', 'tensor'],
-  inspect: ['errors', 'gpu', 'graph', 'image', 'network', 'ops', 'plan', 'reference', 'rule', 'tensor'],
+  inspect: ['errors', 'gpu', 'graph', 'image', 'network', 'ops', 'plan', 'reference', 'rule', 'tensor', 'visualise'],
   evaluate: ['errors', 'image', 'network', 'rule', 'segment', 'tensor', 'visualise'],
   data: ['cache', 'errors', 'image', 'tensor'],
   train: ['data', 'errors', 'formats', 'gpu', 'graph', 'image', 'models', 'network', 'plan', 'random', 'tensor'],
