@@ -75,7 +75,7 @@ export function tensorStats(data: Float32Array): TensorStats {
   }
   const finite = zeros + positive + negative;
   const mean = finite > 0 ? sum / finite : null;
-  const deviation = mean === null ? null : Math.sqrt(Math.max(0, l2Squared / finite - mean * mean));
+  const deviation = mean === null ? null : deviationFrom(data, mean, finite);
   const reach = mean === null ? 0 : REACH * deviation!;
   const linear = positive + negative > 0 ? linearHistogram(data, Math.max(min, mean! - reach), Math.min(max, mean! + reach)) : NO_HISTOGRAM;
   return {
@@ -94,6 +94,15 @@ export function tensorStats(data: Float32Array): TensorStats {
     linear,
     octaves: octaveHistogram(octave),
   };
+}
+
+function deviationFrom(data: Float32Array, mean: number, finite: number): number {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) {
+    const d = data[i] - mean;
+    if (d - d === 0) sum += d * d;
+  }
+  return Math.sqrt(sum / finite);
 }
 
 const NO_HISTOGRAM: Histogram = { edges: [], counts: [], below: 0, above: 0 };
@@ -129,9 +138,6 @@ function linearHistogram(data: Float32Array, low: number, high: number): Histogr
   const width = roundWidth(span / (MOST_BINS - 1));
   const first = Math.floor(low / width);
   const bins = Math.max(1, Math.min(MOST_BINS + 1, Math.ceil(high / width) - first));
-  // A width below what f64 resolves at these values would make edges that coincide.
-  if (!(width > 0) || !Number.isFinite(width) || !((first + 1) * width > first * width))
-    return { edges: [low, high], counts: [data.length], below: 0, above: 0 };
   const counts = new Array<number>(bins).fill(0);
   let [below, above] = [0, 0];
   const top = (first + bins) * width;
