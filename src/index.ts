@@ -46,14 +46,8 @@ export {
 export { photoRows, toPhoto } from './image/project.ts';
 export { sheet, type Cell, type Row, type SheetOptions } from './image/sheet.ts';
 export { channelSheet, type ChannelSheetOptions } from './inspect/channelSheet.ts';
-export {
-  inspect,
-  type Exported,
-  type ExportRequest,
-  type Inspection,
-  type InspectOptions,
-  type LayerInspection,
-} from './inspect/inspect.ts';
+export { EXPORT_KINDS, type ExportKind, type ExportRequest } from './inspect/choose.ts';
+export { inspect, type Exported, type Inspection, type InspectOptions, type LayerInspection } from './inspect/inspect.ts';
 export { trace, type Trace, type TraceLayer, type TraceOptions } from './inspect/trace.ts';
 export { traceSheet, type TraceSheetOptions } from './inspect/traceSheet.ts';
 export { fetchModel, verifyModel, type FetchOptions } from './models/fetch.ts';

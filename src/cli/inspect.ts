@@ -5,18 +5,18 @@ import { InputError } from '../errors.ts';
 import { writeNpy } from '../formats/index.ts';
 import { encodePng } from '../image/png.ts';
 import { channelSheet } from '../inspect/channelSheet.ts';
-import { EXPORT_KINDS, inspect, type Exported, type ExportKind, type ExportRequest } from '../inspect/inspect.ts';
-import { unitAt, type Question, type Seed } from '../inspect/walk.ts';
+import { EXPORT_KINDS, type ExportKind, type ExportRequest } from '../inspect/choose.ts';
+import { inspect, type Exported } from '../inspect/inspect.ts';
 import { formatShape } from '../tensor.ts';
 import { VERSION } from '../version.ts';
-import { collect, parseChoice, parseInteger, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { collect, parseChoice, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { inspectionTables } from './inspectReport.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkFolder, checkOutputs, makeFolder, StagedFiles } from './outputs.ts';
 import { progress, type Progress } from './progress.ts';
+import { peak, questionOf, titleOf, withQuestionOptions, type QuestionArguments } from './question.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
-import type { SeedArguments } from './seeds.ts';
 import { adapterReport, loadQuestion, withDevice, withExample } from './session.ts';
 
 interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, QuestionArguments {
@@ -116,36 +116,6 @@ async function run(args: Arguments): Promise<void> {
     }
   });
 }
-
-/** Where the seed lies, as the options say. */
-export interface QuestionArguments extends SeedArguments {
-  readonly strongest?: string;
-}
-
-export function withQuestionOptions(command: Command): Command {
-  return command
-    .option('--target <class>', 'class of the score that the signal starts from, or top1 (default: top1)')
-    .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
-    .option('--strongest <tensor>', 'the unit of the largest value of a tensor instead of a class');
-}
-
-export function questionOf({ target, neuron, strongest }: QuestionArguments): Question {
-  const given = Object.entries({ target, neuron, strongest }).filter(([, value]) => value !== undefined);
-  if (given.length > 1)
-    throw new InputError(`--${given[1][0]}: expected one of --target, --neuron and --strongest, got --${given[0][0]} too.`);
-  if (strongest !== undefined) return { strongest };
-  if (neuron !== undefined) return { neuron: parseNeuron(neuron) };
-  return { target: target === undefined || target === 'top1' ? 'top1' : parseInteger(target, '--target') };
-}
-
-/** What was asked, in words, with its value. */
-export function titleOf({ tensor, shape, unit, class: k, value }: Seed): string {
-  if (k !== null) return `class ${k}, score ${value.toPrecision(5)}`;
-  return `unit ${tensor}:${unitAt(shape, unit).join(',')}, value ${value.toPrecision(5)}`;
-}
-
-/** The most memory that the process has held, in bytes. */
-export const peak = (): number => process.resourceUsage().maxRSS * 1024;
 
 /** `KIND:LAYER`; the first colon separates, since names may hold colons. */
 function parseExport(text: string): ExportRequest {

@@ -19,7 +19,7 @@ export const percent = (part: number | null, whole = 1): string => (part === nul
 /** The three tables as text: values, gates, windows. */
 export function inspectionTables({ input, layers }: Inspection): string {
   const parts = [valueTable(input, layers)];
-  if (layers.some(({ gate }) => gate)) parts.push(gateTable(layers));
+  if (layers.some(({ gate, passing }) => gate || passing !== null)) parts.push(gateTable(layers));
   if (layers.some(({ windows }) => windows)) parts.push(windowTables(layers));
   return parts.join('\n\n');
 }
@@ -48,7 +48,10 @@ values: histogram of what is not zero, within four standard deviations; magnitud
 }
 
 function gateTable(layers: readonly LayerInspection[]): string {
-  const rows = layers.flatMap(({ node, gate }): (string | number)[][] => {
+  const rows = layers.flatMap(({ node, gate, passing, value }): (string | number)[][] => {
+    // A clip has no rule to choose from: it passes what lies between its limits.
+    if (passing !== null)
+      return [[node, value.elements, percent(passing, value.elements), ...new Array<string>(5 + 2 * RULES.length).fill('-')]];
     if (!gate) return [];
     const { units, active, tied, deadChannels, channels, signal } = gate;
     return [
@@ -76,7 +79,7 @@ function gateTable(layers: readonly LayerInspection[]): string {
     ...RULES.flatMap((rule) => [`${rule} L1`, 'L2^2']),
   ];
   return `${formatTable(header, rows)}
-active: X > 0; dead: X <= 0; tied: X exactly 0, among the dead; dead ch.: channels without an active unit. L1, L2^2: of the signal R that arrives;
+active: X > 0, of a clip between its limits; dead: X <= 0; tied: X exactly 0, among the dead; dead ch.: channels without an active unit. L1, L2^2: of the signal R that arrives;
 after them, what each rule would kill of it here, in %`;
 }
 

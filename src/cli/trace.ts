@@ -4,18 +4,18 @@ import path from 'node:path';
 import { DEFAULT_CLIP } from '../image/colour.ts';
 import type { Picture } from '../image/picture.ts';
 import { encodePng } from '../image/png.ts';
-import { toPicture, type Channels } from '../image/preprocess.ts';
+import { toPicture, type Channels, type Preprocess } from '../image/preprocess.ts';
 import { trace, type Trace } from '../inspect/trace.ts';
 import { traceSheet } from '../inspect/traceSheet.ts';
-import { describeRules, RULES } from '../rule.ts';
+import { RULES, ruleWords } from '../rule.ts';
 import type { Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
-import { peak, questionOf, titleOf, withQuestionOptions, type QuestionArguments } from './inspect.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import { progress, type Progress } from './progress.ts';
+import { peak, questionOf, titleOf, withQuestionOptions, type QuestionArguments } from './question.ts';
 import { chosenAxes, withAxisOptions, type AxisArguments } from './ruleOptions.ts';
 import { adapterReport, loadQuestion, withDevice, withExample, type Question } from './session.ts';
 import { traceTables } from './traceReport.ts';
@@ -79,7 +79,7 @@ async function run(args: Arguments): Promise<void> {
 }
 
 async function draw(traced: Trace, { input, model }: Question, args: Arguments, title: string, axes: object): Promise<Uint8Array> {
-  const { picture, channels } = inputPicture(input, () => pictureSpec(model, args));
+  const { picture, channels } = inputPicture(input, args.input, () => pictureSpec(model, args));
   const [name, photo] = [path.basename(args.model), path.basename(args.input)];
   const footer =
     `${name}, ${photo}. ${title}. Signals: the input's channels about mid-grey, each picture to percentile ${DEFAULT_CLIP} of its magnitudes. ` +
@@ -90,17 +90,18 @@ async function draw(traced: Trace, { input, model }: Question, args: Arguments, 
     Software: `backlight ${VERSION}`,
     Model: name,
     Input: photo,
-    Rules: `${RULES.join(', ')}; ${describeRules(axes)}`,
+    Rules: [...RULES, ...ruleWords(axes)].join(', '),
   };
   return encodePng(drawn, text);
 }
 
 /** The input as a picture: as preprocessing says, or, of an array that nothing is known about, from its least to its greatest value. */
-function inputPicture(input: Tensor, spec: () => ReturnType<typeof pictureSpec>): { picture: Picture; channels: Channels } {
+function inputPicture(input: Tensor, file: string, spec: () => Preprocess): { picture: Picture; channels: Channels } {
   try {
     const known = spec();
     return { picture: toPicture(input, known), channels: known.channels };
-  } catch {
+  } catch (error) {
+    if (path.extname(file).toLowerCase() !== '.npy') throw error;
     const [, channels, height, width] = input.shape;
     let [low, high] = [Infinity, -Infinity];
     for (const v of input.data) if (Number.isFinite(v)) [low, high] = [Math.min(low, v), Math.max(high, v)];

@@ -6,7 +6,7 @@ import type { Picture } from '../image/picture.ts';
 import { fitInto } from '../image/sheet.ts';
 import { drawText } from '../image/text.ts';
 import { formatShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
-import type { ExportKind } from './inspect.ts';
+import type { ExportKind } from './choose.ts';
 
 export interface ChannelSheetOptions {
   readonly title: string;

@@ -2,24 +2,19 @@
  * The inspector: for one image, what every layer holds, which of its gates are open and which windows are tied, and what becomes of a signal on
  * its way down. One node is looked at at a time.
  */
-import { InputError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Sight } from '../gpu/executor.ts';
 import { ParameterStore } from '../gpu/store.ts';
 import { layerRules, typeGraph, type Graph, type TypedGraph, type TypedNode } from '../graph.ts';
 import type { MaxPool2dAttrs } from '../ops/maxpool2d.ts';
 import { clipPasses } from '../reference/elementwise.ts';
-import { nameMatcher, type RuleSpec } from '../rule.ts';
+import type { RuleSpec } from '../rule.ts';
 import type { AnyTensor, Shape, Tensor } from '../tensor.ts';
+import { chooseExports, chooseLayers, INPUT, isMaxPool, type ExportKind, type ExportRequest } from './choose.ts';
 import { gateSignal, gateUnits, massOf, massWhere, type GateSignal, type GateUnits, type Mass } from './gates.ts';
 import { tensorStats, type TensorStats } from './stats.ts';
 import { Scratch, walk, type Question, type Walked } from './walk.ts';
 import { isTied, isZero, windowReport, type WindowCounts, type WindowReport } from './windows.ts';
-
-/** What there is to export of a layer. */
-export const EXPORT_KINDS = ['value', 'mask', 'switches', 'signal', 'sent'] as const;
-
-export type ExportKind = (typeof EXPORT_KINDS)[number];
 
 /** The signal at a max-pool. */
 export interface PoolSignal {
@@ -54,13 +49,6 @@ export interface Inspection extends Omit<Walked, 'gradient'> {
   readonly input: { readonly tensor: string; readonly shape: Shape; readonly value: TensorStats; readonly signal: TensorStats };
   /** In the order of the network. */
   readonly layers: readonly LayerInspection[];
-}
-
-/** One thing of one layer to hand out whole. */
-export interface ExportRequest {
-  readonly kind: ExportKind;
-  /** A node's name, that of a tensor it makes, or a pattern with * and ?; for values and signals also the input's name. */
-  readonly layer: string;
 }
 
 /** Something exported. */
@@ -236,8 +224,6 @@ function draft(node: TypedNode, shape: Shape, data: Float32Array): Draft {
   return { node: name, op, tensor: outputs[0], shape, value: tensorStats(data), signal: null, gate: null, passing: null, windows: null };
 }
 
-export const isMaxPool = ({ op }: { readonly op: string }): boolean => op === 'maxpool2d' || op === 'globalmaxpool';
-
 function windowsOf(node: TypedNode, x: Float32Array, shape: Shape): WindowReport {
   return windowReport(x, shape, node.op === 'maxpool2d' ? (node.typedAttrs as MaxPool2dAttrs) : null);
 }
@@ -249,54 +235,4 @@ function poolSignal(arriving: Float32Array, flags: Uint8Array, sent: Mass): Pool
     atZeros: massWhere(arriving, (i) => isZero(flags[i])),
     sent,
   };
-}
-
-/** Where the exports of the network's input are kept; no node is called so. */
-const INPUT = '';
-
-/** Nodes that make a tensor of their own, of f32. */
-const computes = (typed: TypedGraph, node: TypedNode): boolean =>
-  !node.definition.alias?.(node.typedAttrs, false) && typed.values.get(node.outputs[0])?.dtype === 'f32';
-
-function chooseLayers(typed: TypedGraph, layers: readonly string[] | undefined): Set<string> {
-  if (layers === undefined) return new Set(typed.nodes.filter((node) => computes(typed, node)).map(({ name }) => name));
-  return new Set(layers.flatMap((layer) => matching(typed, layer, '--layer', () => true).map(({ name }) => name)));
-}
-
-/** The nodes that a name or pattern reaches: by their own names or those of the tensors they make. */
-function matching(typed: TypedGraph, layer: string, where: string, suits: (node: TypedNode) => boolean): TypedNode[] {
-  const exact = typed.nodes.filter((node) => node.name === layer || node.outputs.includes(layer));
-  const matches = nameMatcher(layer);
-  const named =
-    exact.length > 0
-      ? exact
-      : typed.nodes.filter((node) => matches(node.name) || node.outputs.some((name) => name !== '' && matches(name)));
-  const found = named.filter(suits);
-  if (found.length > 0) return found;
-  const fitting = typed.nodes.filter(suits);
-  const like = fitting.filter(({ name, outputs }) => [name, ...outputs].some((own) => own.toLowerCase().includes(layer.toLowerCase())));
-  const near = (like.length > 0 ? like : fitting).map(({ name, outputs: [tensor] }) =>
-    name === tensor ? `"${name}"` : `"${name}" (${tensor})`,
-  );
-  const list = near.length > 12 ? `${near.slice(0, 12).join(', ')} and ${near.length - 12} more` : near.join(', ') || 'none';
-  throw new InputError(
-    `${where}: expected a layer's name or a pattern that fits one, got "${layer}". ${like.length > 0 ? 'Similar' : 'There are'}: ${list}.`,
-  );
-}
-
-function chooseExports(typed: TypedGraph, requests: readonly ExportRequest[]): Map<string, Set<ExportKind>> {
-  const wanted = new Map<string, Set<ExportKind>>();
-  const want = (node: string, kind: ExportKind): void => void wanted.set(node, (wanted.get(node) ?? new Set()).add(kind));
-  const suits: Readonly<Record<ExportKind, (node: TypedNode) => boolean>> = {
-    value: (node) => typed.values.get(node.outputs[0])?.dtype === 'f32',
-    signal: () => true,
-    sent: () => true,
-    mask: ({ op }) => op === 'relu' || op === 'clip',
-    switches: isMaxPool,
-  };
-  for (const { kind, layer } of requests) {
-    if (layer === typed.graph.inputs[0].name && (kind === 'value' || kind === 'signal')) want(INPUT, kind);
-    else for (const node of matching(typed, layer, `--export ${kind}`, suits[kind])) want(node.name, kind);
-  }
-  return wanted;
 }

@@ -13,9 +13,9 @@ import { ancestorsOf, layerRules, typeGraph, type Graph, type TypedGraph, type T
 import { RULES, rulePasses, type LayerRules, type Rule, type RuleSpec } from '../rule.ts';
 import { formatShape, size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 import { decidingTensors, decisionsOf, type Branch, type Decided } from './branch.ts';
+import { isMaxPool } from './choose.ts';
 import { eachInField, fieldSize, receptiveFields, type Field } from './field.ts';
 import { massOf, massWhere, type Mass } from './gates.ts';
-import { isMaxPool } from './inspect.ts';
 import { countPaths, pathTotal, type PathCounts, type PathTotal } from './paths.ts';
 import { questionTensor, Scratch, unitAt, walk, type Question, type Seed } from './walk.ts';
 

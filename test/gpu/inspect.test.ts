@@ -183,6 +183,29 @@ test('winners are those that the engine’s own indices name, and an export is t
   await network.dispose();
 });
 
+test('a clip passes between its limits; what is not a number is counted, and stops nothing', async () => {
+  const graph: Graph = {
+    name: 'clip',
+    inputs: [{ name: 'x', shape: [1, 2, 1, 3] }],
+    parameters: [],
+    nodes: [
+      { name: 'clip', op: 'clip', inputs: ['x'], outputs: ['c'], attrs: { min: 0, max: 6 } },
+      { name: 'relu', op: 'relu', inputs: ['c'], outputs: ['r'] },
+      { name: 'most', op: 'globalmaxpool', inputs: ['r'], outputs: ['m'] },
+    ],
+    outputs: ['m'],
+  };
+  const { layers, value, input } = await inspect(gpu, graph, new Map(), tensor([1, 2, 1, 3], [-1, 0, 3, 6, NaN, 7]), { strongest: 'm' });
+  const [clip, relu, most] = layers;
+  assert.is(value, 3);
+  // 3 alone: 0 and 6 lie on the limits, and NaN compares with nothing.
+  assert.is(clip.passing, 1);
+  assert.equal([relu.gate!.active, relu.gate!.tied, relu.gate!.nan, relu.value.nan], [3, 2, 1, 1]);
+  assert.equal(most.windows!.wonBy, [0, 1, 1]);
+  assert.equal([most.windows!.kernel, most.windows!.tied, most.value.nan], [[1, 3], 0, 1]);
+  assert.equal([input.signal.l1, input.value.nan], [1, 1]);
+});
+
 test('layers by name, tensor or pattern; the numbers are the same whatever else is looked at', async () => {
   const { graph, parameters } = smallNet(3);
   const input = { shape: [1, 3, 16, 12], data: fill(576, normal(5)) };
