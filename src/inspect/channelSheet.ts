@@ -5,7 +5,7 @@ import { colourise, colourRange, type ColourRange, type Colours } from '../image
 import type { Picture } from '../image/picture.ts';
 import { fitInto } from '../image/sheet.ts';
 import { drawText } from '../image/text.ts';
-import { formatShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
+import { formatShape, size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 import type { ExportKind } from './choose.ts';
 
 export interface ChannelSheetOptions {
@@ -26,37 +26,50 @@ const MARGIN = 12;
 const GAP = 2;
 /** Between maps: a grey that no map ends in. */
 const GROUND = [128, 128, 128] as const;
-/** Extents of the maps in pixels, and width that the sheet aims at. */
-const [LEAST, MOST, WIDTH] = [14, 224, 1280];
+/** Extents of the maps in pixels, width that the sheet aims at, and the most maps that it holds. */
+const [LEAST, MOST, WIDTH, MOST_MAPS] = [14, 224, 1280, 16384];
+
+/** Maps of one size, row by row. */
+interface Maps {
+  readonly count: number;
+  readonly columns: number;
+  readonly height: number;
+  readonly width: number;
+  /** What a row is numbered by. */
+  readonly perNumber: number;
+}
 
 /**
- * Draws a tensor [1, C, H, W], or [1, K] with a cell for each unit. Channels run row by row; the number at the left is that of a row's first.
- * @throws InputError if the tensor has several items or more than two axes behind its channels
+ * Draws a tensor [1, C, H, W], or [1, K] with a cell for each unit; channels run row by row, and the number at the left is that of a row's first.
+ * Weights [O, I, H, W] stand in a row for each output, matrices as one map.
+ * @throws InputError if the tensor has several items or too many maps
  */
 export async function channelSheet(tensor: AnyTensor, { title, kind, places }: ChannelSheetOptions): Promise<Picture> {
   const { shape } = tensor;
-  if (shape.length < 2 || shape.length > 4 || shape[0] !== 1) {
-    throw new InputError(`picture: expected a tensor 1xCxHxW or 1xK, got ${formatShape(shape)}. Export it as .npy.`);
-  }
-  const [, channels] = shape;
-  const [height, width] = [shape[2] ?? 1, shape[3] ?? 1];
-  const maps = tensor.data instanceof Float32Array ? (tensor as Tensor) : asMaps(tensor);
-  const look = lookOf(maps, kind, places);
+  const layout = kind === 'weights' ? layoutOfWeights(shape) : layoutOf(shape);
+  const { count, columns, height, width } = layout;
+  if (count > MOST_MAPS)
+    throw new InputError(`picture: expected at most ${MOST_MAPS} maps, got ${count}. Export it as .npy (--format npy).`);
+  const values = tensor.data instanceof Float32Array ? (tensor as Tensor) : asMaps(tensor);
+  const look = lookOf(values, kind, places);
 
-  const columns = channels <= 4 ? channels : Math.min(channels, Math.max(1, Math.round(Math.sqrt((channels * height) / width))));
-  const side = Math.max(LEAST, Math.min(MOST, Math.floor(WIDTH / columns)));
+  // A map by itself is drawn at its own size, if that is more.
+  const most = count === 1 ? Math.max(MOST, height, width) : MOST;
+  const side = Math.max(LEAST, Math.min(most, Math.floor(WIDTH / columns)));
   const cell: [number, number] = [
     width >= height ? side : Math.ceil((side * width) / height),
     height >= width ? side : Math.ceil((side * height) / width),
   ];
   const drawn = (c: number): Picture => {
-    const data = maps.data.subarray(c * height * width, (c + 1) * height * width);
+    const data = values.data.subarray(c * height * width, (c + 1) * height * width);
     return fitInto(colourise({ shape: [height, width], data }, look).picture, cell);
   };
   const first = drawn(0);
   const [stepX, stepY] = [first.width + GAP, first.height + GAP];
-  const rows = Math.ceil(channels / columns);
-  const numbers = await Promise.all(Array.from({ length: rows }, (_, r) => drawText(String(r * columns), { size: 10 })));
+  const rows = Math.ceil(count / columns);
+  const numbers = await Promise.all(
+    Array.from({ length: rows }, (_, r) => drawText(String((r * columns) / layout.perNumber), { size: 10 })),
+  );
   const left = MARGIN + Math.max(...numbers.map((text) => text.width)) + 6;
   const inner = Math.max(columns * stepX + GAP, 360);
   const heading = await drawText(title, { size: 15, bold: true, width: inner, lines: 2 });
@@ -67,10 +80,10 @@ export async function channelSheet(tensor: AnyTensor, { title, kind, places }: C
   canvas.text(note, left, MARGIN + heading.height, 90);
   // The last row may be short.
   for (let r = 0; r < rows; r++) {
-    const across = Math.min(columns, channels - r * columns);
+    const across = Math.min(columns, count - r * columns);
     canvas.fill(left, top + r * stepY, across * stepX + GAP, stepY + GAP, GROUND);
   }
-  for (let c = 0; c < channels; c++) {
+  for (let c = 0; c < count; c++) {
     const picture = c === 0 ? first : drawn(c);
     canvas.picture(picture, left + GAP + (c % columns) * stepX, top + GAP + Math.floor(c / columns) * stepY);
   }
@@ -81,6 +94,26 @@ export async function channelSheet(tensor: AnyTensor, { title, kind, places }: C
     if (r % every === 0 && y + text.height <= canvas.height) canvas.text(text, left - 6 - text.width, y, 90);
   });
   return canvas;
+}
+
+/** Maps of one item's channels, so many to a row that the sheet is about square. */
+function layoutOf(shape: Shape): Maps {
+  if (shape.length < 2 || shape.length > 4 || shape[0] !== 1) {
+    throw new InputError(`picture: expected a tensor 1xCxHxW or 1xK, got ${formatShape(shape)}. Export it as .npy (--format npy).`);
+  }
+  const [, count, height = 1, width = 1] = shape;
+  const columns = count <= 4 ? count : Math.min(count, Math.max(1, Math.round(Math.sqrt((count * height) / width))));
+  return { count, columns, height, width, perNumber: 1 };
+}
+
+function layoutOfWeights(shape: Shape): Maps {
+  // Vectors as the units of a layer; matrices whole; filters in rows.
+  if (shape.length < 2) return layoutOf([1, size(shape)]);
+  if (shape.length === 2) return { count: 1, columns: 1, height: shape[0], width: shape[1], perNumber: 1 };
+  const [outputs, inputs, height, width = 1] = shape;
+  // Of few inputs several outputs share a row.
+  const perRow = Math.max(1, Math.floor(Math.sqrt((outputs * height) / (inputs * width))));
+  return { count: outputs * inputs, columns: inputs * perRow, height, width, perNumber: inputs };
 }
 
 /** Masks and switches as f32; no winner is NaN, which has a colour of its own. */

@@ -1,17 +1,17 @@
 /** Which layers to report on and what of them to export: names and patterns to nodes. */
 import { InputError } from '../errors.ts';
-import type { TypedGraph, TypedNode } from '../graph.ts';
+import { listNames, type TypedGraph, type TypedNode } from '../graph.ts';
 import { nameMatcher } from '../rule.ts';
 
 /** What there is to export of a layer. */
-export const EXPORT_KINDS = ['value', 'mask', 'switches', 'signal', 'sent'] as const;
+export const EXPORT_KINDS = ['value', 'mask', 'switches', 'signal', 'sent', 'weights'] as const;
 
 export type ExportKind = (typeof EXPORT_KINDS)[number];
 
 /** One thing of one layer to hand out whole. */
 export interface ExportRequest {
   readonly kind: ExportKind;
-  /** A node's name, that of a tensor it makes, or a pattern with * and ?; for values and signals also the input's name. */
+  /** A node's name, that of a tensor it makes, or a pattern with * and ?; for values and signals also the input's name; for weights a parameter's. */
   readonly layer: string;
 }
 
@@ -51,11 +51,18 @@ function matching(typed: TypedGraph, layer: string, where: string, suits: (node:
   );
 }
 
-/** What to hand out, by node. */
-export function chooseExports(typed: TypedGraph, requests: readonly ExportRequest[]): Map<string, Set<ExportKind>> {
-  const wanted = new Map<string, Set<ExportKind>>();
-  const want = (node: string, kind: ExportKind): void => void wanted.set(node, (wanted.get(node) ?? new Set()).add(kind));
-  const suits: Readonly<Record<ExportKind, (node: TypedNode) => boolean>> = {
+/** Exports of layers, by node, and the parameters to export. */
+export interface ChosenExports {
+  readonly layers: ReadonlyMap<string, ReadonlySet<ExportKind>>;
+  readonly parameters: readonly string[];
+}
+
+/** @throws InputError if a name or pattern reaches nothing of its kind */
+export function chooseExports(typed: TypedGraph, requests: readonly ExportRequest[]): ChosenExports {
+  const layers = new Map<string, Set<ExportKind>>();
+  const parameters = new Set<string>();
+  const want = (node: string, kind: ExportKind): void => void layers.set(node, (layers.get(node) ?? new Set()).add(kind));
+  const suits: Readonly<Record<Exclude<ExportKind, 'weights'>, (node: TypedNode) => boolean>> = {
     value: (node) => typed.values.get(node.outputs[0])?.dtype === 'f32',
     signal: () => true,
     sent: () => true,
@@ -63,8 +70,21 @@ export function chooseExports(typed: TypedGraph, requests: readonly ExportReques
     switches: isMaxPool,
   };
   for (const { kind, layer } of requests) {
-    if (layer === typed.graph.inputs[0].name && (kind === 'value' || kind === 'signal')) want(INPUT, kind);
+    if (kind === 'weights') for (const name of matchingParameters(typed, layer)) parameters.add(name);
+    else if (layer === typed.graph.inputs[0].name && (kind === 'value' || kind === 'signal')) want(INPUT, kind);
     else for (const node of matching(typed, layer, `--export ${kind}`, suits[kind])) want(node.name, kind);
   }
-  return wanted;
+  return { layers, parameters: [...parameters] };
+}
+
+/** Parameters of f32 that a name or pattern fits, or that the layers take which it fits. */
+function matchingParameters(typed: TypedGraph, layer: string): string[] {
+  const all = typed.graph.parameters.filter(({ dtype }) => (dtype ?? 'f32') === 'f32').map(({ name }) => name);
+  const fits = nameMatcher(layer);
+  const taken = new Set(typed.nodes.filter(({ name }) => name === layer || fits(name)).flatMap(({ inputs }) => inputs));
+  const found = all.includes(layer) ? [layer] : all.filter((name) => fits(name) || taken.has(name));
+  if (found.length > 0) return found;
+  throw new InputError(
+    `--export weights: expected a parameter's name, a pattern that fits one, or a layer that has some, got "${layer}". There are: ${listNames(all)}.`,
+  );
 }

@@ -54,13 +54,16 @@ export interface GateUnits {
   /** Channels, of `channels`, without an active unit. */
   readonly channels: number;
   readonly deadChannels: number;
+  /** Active units of each channel. */
+  readonly activeByChannel: readonly number[];
 }
 
 /** @param shape [1, C, ...] */
 export function gateUnits(x: Float32Array, shape: Shape): GateUnits {
   const channels = shape[1] ?? 1;
   const plane = x.length / channels;
-  let [active, tied, nan, deadChannels] = [0, 0, 0, 0];
+  let [active, tied, nan] = [0, 0, 0];
+  const activeByChannel: number[] = [];
   for (let c = 0, i = 0; c < channels; c++) {
     const before = active;
     for (const end = i + plane; i < end; i++) {
@@ -68,9 +71,10 @@ export function gateUnits(x: Float32Array, shape: Shape): GateUnits {
       else if (x[i] === 0) tied++;
       else if (x[i] !== x[i]) nan++;
     }
-    if (active === before) deadChannels++;
+    activeByChannel.push(active - before);
   }
-  return { units: x.length, active, dead: x.length - active - nan, tied, nan, channels, deadChannels };
+  const deadChannels = activeByChannel.filter((n) => n === 0).length;
+  return { units: x.length, active, dead: x.length - active - nan, tied, nan, channels, deadChannels, activeByChannel };
 }
 
 /** The signal at a ReLU, and what each rule would pass of it. */

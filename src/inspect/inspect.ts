@@ -87,8 +87,9 @@ export async function inspect(
 ): Promise<Inspection> {
   const typed = typeGraph(graph);
   const reported = chooseLayers(typed, options.layers);
-  const wanted = chooseExports(typed, options.exports ?? []);
+  const { layers: wanted, parameters: weights } = chooseExports(typed, options.exports ?? []);
   const observe = typed.nodes.filter(({ name }) => reported.has(name) || wanted.has(name)).map(({ name }) => name);
+  for (const name of weights) await options.onExport?.({ kind: 'weights', node: name, tensor: name, data: parameters.get(name)! });
   const store = new ParameterStore(gpu, parameters);
   const inspector = new Inspector(typed, reported, wanted, options, 2 * observe.length);
   try {

@@ -48,7 +48,7 @@ test('a network by hand: gates, windows, and the course of a signal', async () =
   );
   const [relu, pool] = result.layers;
   const { signal, ...units } = relu.gate!;
-  assert.equal(units, { units: 9, active: 3, dead: 6, tied: 2, nan: 0, channels: 1, deadChannels: 0 });
+  assert.equal(units, { units: 9, active: 3, dead: 6, tied: 2, nan: 0, channels: 1, deadChannels: 0, activeByChannel: [3] });
   // The pool sends 2 to the 1, 3 to the zero at (0, 1), -4 and 6 to the 5 at (2, 1).
   assert.equal(signal!.arriving, { units: 3, l1: 7, l2Squared: 17 });
   assert.equal(

@@ -45,11 +45,24 @@ test('inspect prints its tables and writes every number', async () => {
 });
 
 test('exports are arrays and sheets of channels, under names that differ', async () => {
-  const wanted = ['value:conv?', 'mask:relu1', 'switches:pool1', 'signal:x', 'sent:relu2'].flatMap((what) => ['--export', what]);
+  const wanted = ['value:conv?', 'mask:relu1', 'switches:pool1', 'signal:x', 'sent:relu2', 'weights:fc', 'weights:w1'].flatMap((what) => [
+    '--export',
+    what,
+  ]);
   const { code, out, err } = await run(['inspect', ...GIVEN, '--strongest', 'r2', '--layer', 'relu*', ...wanted, '--output', 'made/here']);
   assert.is(code, 0, err);
   assert.match(out, /^gradient of unit r2:\d+,\d+,\d+, value/);
-  const names = ['c1.value', 'c2.value', 'pool1.switches', 'relu1.mask', 'relu2.sent', 'x.signal'];
+  const names = [
+    'b3.weights',
+    'c1.value',
+    'c2.value',
+    'pool1.switches',
+    'relu1.mask',
+    'relu2.sent',
+    'w1.weights',
+    'w3.weights',
+    'x.signal',
+  ];
   assert.equal(
     readdirSync(at('made/here')).sort(),
     names.flatMap((name) => [`${name}.npy`, `${name}.png`]),
@@ -91,7 +104,8 @@ test('trace tells fields and paths, and draws them', async () => {
 for (const [args, message] of [
   [['inspect', ...GIVEN, '--export', 'value:conv1'], /^error: --export: expected --output with the folder/],
   [['inspect', ...GIVEN, '--output', 'd'], /^error: --output: expected --export with what to write/],
-  [['inspect', ...GIVEN, '--export', 'weights:conv1', '--output', 'd'], /^error: --export: expected one of value, mask/],
+  [['inspect', ...GIVEN, '--export', 'gradient:conv1', '--output', 'd'], /^error: --export: expected one of value, mask/],
+  [['inspect', ...GIVEN, '--export', 'weights:relu1', '--output', 'd'], /^error: --export weights: .* There are: "w1"/],
   [['inspect', ...GIVEN, '--export', 'conv1', '--output', 'd'], /^error: --export: expected KIND:LAYER/],
   [['inspect', ...GIVEN, '--export', 'mask:conv1', '--output', 'd'], /^error: --export mask: expected a layer's name/],
   [['inspect', ...GIVEN, '--layer', 'x9'], /^error: --layer: expected a layer's name/],

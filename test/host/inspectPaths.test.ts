@@ -12,6 +12,7 @@ import type { RuleSpec } from '../../src/rule.ts';
 import { size, type AnyTensor, type Tensor } from '../../src/tensor.ts';
 import { uniform } from '../../src/verify/random.ts';
 import { chains, reachable } from '../chains.ts';
+import { randomNet } from '../nets.ts';
 import { branchNet, chainNet, type PathNet } from '../pathnets.ts';
 
 function valuesOf(typed: TypedGraph, parameters: ReadonlyMap<string, AnyTensor>, input: Tensor): Map<string, F64Tensor> {
@@ -120,6 +121,34 @@ for (const net of NETS) {
     assert.ok(found.data.some((n) => n > 0));
   });
 }
+
+test('networks of every op of inference: each has its paths, and where a gradient is not zero there is one', () => {
+  const ops = new Set<string>();
+  let open = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const { graph, parameters, input } = randomNet(seed);
+    const typed = typeGraph(graph);
+    const values = valuesOf(typed, parameters, input);
+    const target = graph.scores!;
+    const found = counted({ typed, parameters, target, unit: 1 }, branchOf(typed, values)).get('x')!;
+    const field = receptiveFields(typed, target, 1, () => 'gradient').get('x')!;
+    const inside = new Uint8Array(found.data.length);
+    eachInField(field, input.shape, (i) => (inside[i] = 1));
+    const { shape } = typed.values.get(target)!;
+    const seedTensor = { shape, data: new Float64Array(size(shape)) };
+    seedTensor.data[1] = 1;
+    const gradient = backReference(typed, values, { target, seed: seedTensor, wrt: ['x'], rule: {} }).get('x')!;
+    gradient.data.forEach((v, i) => {
+      if (v !== 0) assert.ok(found.data[i] > 0, `net ${seed}, ${i}`);
+      if (found.data[i] > 0) assert.ok(inside[i] === 1, `net ${seed}, ${i}`);
+      if (v !== 0) open++;
+    });
+    for (const { op } of graph.nodes) ops.add(op);
+  }
+  assert.ok(open > 1000);
+  for (const op of ['clip', 'mul', 'softmax', 'pad', 'add', 'concat', 'lrn', 'batchnorm', 'globalmaxpool', 'dropout'])
+    assert.ok(ops.has(op), op);
+});
 
 test('ties to all, gates open at zero and LRN passed on link what they say', () => {
   const net = branchNet(6);

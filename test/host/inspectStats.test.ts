@@ -77,7 +77,16 @@ test('a sparkline keeps shape and shows the least', () => {
 
 test('units of a gate by hand', () => {
   const x = Float32Array.of(1, -1, 0, 2, 0, -0, -3, NaN);
-  assert.equal(gateUnits(x, [1, 2, 2, 2]), { units: 8, active: 2, dead: 5, tied: 3, nan: 1, channels: 2, deadChannels: 1 });
+  assert.equal(gateUnits(x, [1, 2, 2, 2]), {
+    units: 8,
+    active: 2,
+    dead: 5,
+    tied: 3,
+    nan: 1,
+    channels: 2,
+    deadChannels: 1,
+    activeByChannel: [2, 0],
+  });
 });
 
 test('what each rule kills by hand', () => {
