@@ -105,6 +105,8 @@ async function run(args: Arguments): Promise<void> {
       }
       await staged.publish();
       console.log(`${rules.words} of ${title}, ${formatShape(input.shape)}\n\n${inspectionTables(inspection)}`);
+      if (inspection.unreached.length > 0)
+        console.error(`warning: nothing to export, no signal comes by: ${inspection.unreached.join(', ')}`);
       const files = [...names.all.map((name) => path.join(args.output!, name)), ...(args.json === undefined ? [] : [args.json])];
       if (files.length > 0)
         console.log(`\nwritten: ${files.slice(0, 8).join(', ')}${files.length > 8 ? ` and ${files.length - 8} more` : ''}`);

@@ -224,6 +224,8 @@ export class Executor {
   async forward(inputs: Readonly<Record<string, RunInput>>, visit?: Visit): Promise<void> {
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
+      // Whoever looks may fail, and leave a pass half done.
+      this.#state = 'ready';
       await this.#walk('forward', this.#forward, this.plan.moments.forward, visit);
       this.#state = 'forward';
     });
@@ -238,6 +240,7 @@ export class Executor {
     await this.#exclusively(async () => {
       if (this.#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
       this.#writeSeed(seed);
+      this.#state = 'forward';
       await this.#walk('backward', this.#backward, this.plan.moments.backward, visit);
       this.#state = 'backward';
     });

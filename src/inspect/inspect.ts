@@ -49,6 +49,8 @@ export interface Inspection extends Omit<Walked, 'gradient'> {
   readonly input: { readonly tensor: string; readonly shape: Shape; readonly value: TensorStats; readonly signal: TensorStats };
   /** In the order of the network. */
   readonly layers: readonly LayerInspection[];
+  /** Signals that were to be exported, as `KIND:NODE`, but reach no such place from this seed. */
+  readonly unreached: readonly string[];
 }
 
 /** Something exported. */
@@ -109,6 +111,7 @@ export async function inspect(
       ...walked,
       input: { tensor, shape: input.shape, value: tensorStats(input.data), signal: tensorStats(gradient.data) },
       layers: inspector.layers(),
+      unreached: inspector.unreached(),
     };
   } finally {
     store.dispose();
@@ -123,6 +126,7 @@ class Inspector {
   /** A byte for each window of the max-pools that have been passed on the way up. */
   readonly #flags = new Map<string, Uint8Array>();
   readonly #rules: ReturnType<typeof layerRules>;
+  readonly #handed = new Set<string>();
   #stops = 0;
 
   constructor(
@@ -207,6 +211,12 @@ class Inspector {
     return this.typed.nodes.flatMap(({ name }) => this.#drafts.get(name) ?? []);
   }
 
+  unreached(): string[] {
+    return [...this.wanted].flatMap(([node, kinds]) =>
+      node === INPUT ? [] : [...kinds].map((kind) => `${kind}:${node}`).filter((what) => !this.#handed.has(what)),
+    );
+  }
+
   async #hand(
     wants: ReadonlySet<ExportKind> | undefined,
     kind: ExportKind,
@@ -214,7 +224,9 @@ class Inspector {
     data: AnyTensor,
     places?: number,
   ): Promise<void> {
-    if (wants?.has(kind)) await this.options.onExport?.({ kind, node: node.name, tensor: node.outputs[0], data, places });
+    if (!wants?.has(kind)) return;
+    this.#handed.add(`${kind}:${node.name}`);
+    await this.options.onExport?.({ kind, node: node.name, tensor: node.outputs[0], data, places });
   }
 }
 

@@ -224,6 +224,11 @@ test('layers by name, tensor or pattern; the numbers are the same whatever else 
     assert.equal(shape, typed.values.get(tensor)!.shape);
     assert.is(value.elements, size(shape));
   }
+  const exports = [{ kind: 'signal', layer: '*' }] as const;
+  const reached: string[] = [];
+  const below = await inspect(gpu, graph, parameters, input, { strongest: 'p1', exports, onExport: ({ node }) => void reached.push(node) });
+  assert.equal([reached, below.unreached], [['pool1', 'relu1', 'conv1'], ['conv2', 'relu2', 'flat', 'fc'].map((node) => `signal:${node}`)]);
+  assert.is(below.layers.find(({ node }) => node === 'conv2')!.signal, null);
   const strongest = await inspect(gpu, graph, parameters, input, { strongest: 'r2', layers: ['relu2'] });
   assert.is(strongest.value, strongest.layers[0].value.max);
   assert.is(strongest.layers[0].signal!.l1, 1);

@@ -128,6 +128,31 @@ test('passages are what the engine passes under each rule', async () => {
   await network.dispose();
 });
 
+test('paths and passages under other conventions: all ties, gates open at zero, LRN passed on', async () => {
+  const net = branchNet(6);
+  const whole = (t: AnyTensor): Tensor => ({ shape: t.shape, data: Float32Array.from(t.data, (v) => Math.round(v / 1.5)) });
+  const parameters = new Map([...net.parameters].map(([name, t]) => [name, name === 'w4' ? t : whole(t)] as const));
+  const input = whole(net.input);
+  const axes = { zero: 'open', maxpool: 'all-ties', lrn: 'identity' } as const;
+  const neuron = { tensor: net.target, at: unitOf(net) };
+  const traced = await trace(gpu, net.graph, parameters, input, { neuron, axes });
+  const values = await deviceValues({ graph: net.graph, parameters, input });
+  const walked = chains(net.typed, values, net.target, net.unit, { ties: true, openAtZero: true });
+  assert.is(traced.input.paths.count, sumOf(walked.get('x')!));
+  assert.ok(traced.input.paths.count! > (await trace(gpu, net.graph, parameters, input, { neuron })).input.paths.count!);
+  const network = new Network(gpu, net.graph, parameters);
+  for (const rule of RULES) {
+    const { gradient } = await network.gradient(input, { neuron, rule: { ...axes, relu: rule } });
+    assert.equal([...traced.signals[rule].data], [...gradient.data]);
+  }
+  await network.dispose();
+  for (const { node, op, open, fieldUnits, tensor } of traced.layers) {
+    if (op !== 'relu' || fieldUnits !== size(net.typed.values.get(tensor)!.shape)) continue;
+    const [x] = net.graph.nodes.find(({ name }) => name === node)!.inputs;
+    assert.is(open, sumOf(Array.from(values.get(x)!.data, (v) => Number(v >= 0))), node);
+  }
+});
+
 test('a unit that is off has no path, and says so', async () => {
   const { graph, parameters } = smallNet(3);
   const input = { shape: [1, 3, 16, 12], data: fill(576, normal(5)) };

@@ -108,6 +108,10 @@ test('a moment that has passed shows nothing, nor does a tensor of another; what
     if (moment.node === first) other = await told(read(sights[1].moment.y[0]!));
   });
   assert.instance(other, InputError);
+  // A visitor that fails leaves no half pass to be read.
+  const failure = new Error('seen enough');
+  assert.is(await told(walk.forward({ x: net.input }, () => Promise.reject(failure))), failure);
+  assert.match(String(await told(walk.read(net.graph.outputs[0]))), /expected a forward pass before it/);
   walk.dispose();
   assert.throws(() => compile(typed, { observe: ['nobody'] }), /expected the name of a node, got "nobody"/);
 });

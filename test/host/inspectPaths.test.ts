@@ -150,6 +150,44 @@ test('networks of every op of inference: each has its paths, and where a gradien
     assert.ok(ops.has(op), op);
 });
 
+for (const transA of [false, true]) {
+  for (const transB of [false, true]) {
+    for (const k of [0, 1]) {
+      test(`a product of matrices${transA ? ', a transposed' : ''}${transB ? ', b transposed' : ''}: links of input ${k}`, () => {
+        const [M, K, N] = [3, 5, 4];
+        const shapes = [transA ? [K, M] : [M, K], transB ? [N, K] : [K, N]];
+        const graph: Graph = {
+          name: 'product',
+          inputs: [{ name: 'x', shape: shapes[k] }],
+          parameters: [{ name: 'w', shape: shapes[1 - k] }],
+          nodes: [
+            { name: 'fc', op: 'linear', inputs: k === 0 ? ['x', 'w'] : ['w', 'x'], outputs: ['y'], attrs: { transA, transB, alpha: -2 } },
+          ],
+          outputs: ['y'],
+        };
+        const typed = typeGraph(graph);
+        const next = uniform(5);
+        const w: Tensor = {
+          shape: shapes[1 - k],
+          data: Float32Array.from({ length: size(shapes[1 - k]) }, () => (next() < 0.4 ? 0 : next() - 0.5)),
+        };
+        const x = { shape: shapes[k], data: new Float32Array(size(shapes[k])) };
+        const values = valuesOf(typed, new Map([['w', w]]), x);
+        for (let unit = 0; unit < M * N; unit++) {
+          const found = counted({ typed, parameters: new Map([['w', w]]), target: 'y', unit }, new Map()).get('x')!;
+          const seed = { shape: [M, N], data: new Float64Array(M * N) };
+          seed.data[unit] = 1;
+          const gradient = backReference(typed, values, { target: 'y', seed, wrt: ['x'], rule: {} }).get('x')!;
+          assert.equal(
+            [...found.data],
+            Array.from(gradient.data, (v) => Number(v !== 0)),
+          );
+        }
+      });
+    }
+  }
+}
+
 test('ties to all, gates open at zero and LRN passed on link what they say', () => {
   const net = branchNet(6);
   // Whole numbers, many of them zero, make ties.
