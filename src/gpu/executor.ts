@@ -32,6 +32,19 @@ export const poisonBits = (slot: number): number => 0x7fc00001 + slot;
 export interface ExecutorOptions {
   /** Workgroups in the first dimension before what exceeds them goes to the second. Default: as many as the device allows. */
   readonly foldAt?: number;
+  /**
+   * An executor on the same store whose forward pass serves this one too: their plans differ in what the backward pass obeys and in nothing else
+   * ({@link sharesForward}). This one then has a backward pass alone, over the other's buffers. It is to be disposed of before the other, and their
+   * calls must not overlap.
+   */
+  readonly forwardOf?: Executor;
+}
+
+/** Whether one forward pass serves both plans: the same steps on the same tensors in the same places. */
+export function sharesForward(a: Plan, b: Plan): boolean {
+  const places = ({ forward, backward, slots, tensors, values, seed, inputs }: Plan): string =>
+    JSON.stringify([forward, backward.map(({ bind }) => bind), slots, Object.values(tensors), values, seed, inputs]);
+  return places(a) === places(b);
 }
 
 /** What a run takes: values from the host, or an f32 tensor that is on the device already. */
@@ -127,12 +140,17 @@ export class Executor {
         `graph "${plan.name}": expected a device with subgroups for a plan made with quads, got ${gpu.info.name}. Compile with its own traits.`,
       );
     }
+    const { forwardOf: lender } = this.options;
+    if (lender && (lender.store !== store || !sharesForward(plan, lender.plan))) {
+      throw new InputError(`graph "${plan.name}": expected a plan that shares its forward pass with the other executor's, got another.`);
+    }
     this.#checkLimits();
     const tensors = Object.values(plan.tensors);
     const missing = new Set(tensors.filter((t) => t.kind === 'prepared' && !store.has(t.id)).map((t) => t.id));
     // A prepare step that makes nothing new has been run by another executor on the same store.
     const prepare = plan.prepare.filter((step) => plan.training || Object.values(step.bind).some((id) => missing.has(id)));
-    const main = [...plan.forward, ...plan.backward, ...plan.update];
+    const forward = lender ? [] : plan.forward;
+    const main = [...forward, ...plan.backward, ...plan.update];
     // Compiles while weights are uploaded; a failure is told where it is awaited.
     const kernels = this.#kernels([...prepare, ...main]);
     kernels.catch(() => {});
@@ -153,9 +171,10 @@ export class Executor {
       if (!resident.has(tensor.id) && !plan.training) this.#unfinished.add(tensor.id);
     }
     const owner = plan.slots.map((_, slot) => tensors.filter((t) => t.slot === slot).reduce((a, b) => (b.bytes > a.bytes ? b : a)));
-    for (const [slot, bytes] of plan.slots.entries()) {
+    for (const [slot, bytes] of lender ? [] : plan.slots.entries()) {
       this.#slots.push(this.#keep(await createStorage(gpu, owner[slot].id, owner[slot].node, bytes)));
     }
+    if (lender) this.#slots.push(...lender.#slots);
     const seen = [...plan.moments.forward, ...plan.moments.backward].flatMap(({ x, y, dy, dx }) => [...x, ...y, ...dy, ...dx]);
     const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients), ...seen].map((ref) =>
       ref ? plan.tensors[ref.id].bytes : 0,
@@ -172,8 +191,8 @@ export class Executor {
     });
     this.#keep(uniforms);
     this.#prepare = dispatches.slice(0, prepare.length);
-    this.#forward = dispatches.slice(prepare.length, prepare.length + plan.forward.length);
-    const down = prepare.length + plan.forward.length;
+    this.#forward = dispatches.slice(prepare.length, prepare.length + forward.length);
+    const down = prepare.length + forward.length;
     this.#backward = dispatches.slice(down, down + plan.backward.length);
     this.#update = dispatches.slice(down + plan.backward.length);
     if (this.#prepare.length > 0) await this.#submit('prepare', this.#prepare);
@@ -222,6 +241,8 @@ export class Executor {
    * @param visit called at every moment of the pass, if the plan observes nodes
    */
   async forward(inputs: Readonly<Record<string, RunInput>>, visit?: Visit): Promise<void> {
+    if (this.options.forwardOf)
+      throw new InputError('forward: expected an executor with a forward pass of its own. Run the one that lends it.');
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
       // Whoever looks may fail, and leave a pass half done.
@@ -238,7 +259,10 @@ export class Executor {
    */
   async backward(seed: Tensor, visit?: Visit): Promise<void> {
     await this.#exclusively(async () => {
-      if (this.#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
+      const { forwardOf: lender } = this.options;
+      if ((lender ?? this).#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
+      // Signals of the lender's own last pass are written over.
+      if (lender) lender.#state = 'forward';
       this.#writeSeed(seed);
       this.#state = 'forward';
       await this.#walk('backward', this.#backward, this.plan.moments.backward, visit);
@@ -271,6 +295,8 @@ export class Executor {
 
   /** Both passes in one submission, for a seed that does not depend on the scores. */
   async run(inputs: Readonly<Record<string, RunInput>>, seed: Tensor): Promise<void> {
+    if (this.options.forwardOf)
+      throw new InputError('run: expected an executor with a forward pass of its own. Run the one that lends it.');
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
       this.#writeSeed(seed);

@@ -44,7 +44,7 @@ export interface LayerInspection {
   readonly windows: (WindowCounts & { readonly signal: PoolSignal | null }) | null;
 }
 
-export interface Inspection extends Omit<Walked, 'gradient'> {
+export interface Inspection extends Omit<Walked, 'gradients'> {
   /** The network's input, and what reached it. */
   readonly input: { readonly tensor: string; readonly shape: Shape; readonly value: TensorStats; readonly signal: TensorStats };
   /** In the order of the network. */
@@ -96,11 +96,14 @@ export async function inspect(
   const inspector = new Inspector(typed, reported, wanted, options, 2 * observe.length);
   try {
     const { target, neuron, strongest, rule = {} } = options;
-    const { gradient, ...walked } = await walk(gpu, store, typed, input, {
+    const {
+      gradients: [gradient],
+      ...walked
+    } = await walk(gpu, store, typed, input, {
       target,
       neuron,
       strongest,
-      rule,
+      rules: [rule],
       observe,
       forward: (node, sight) => inspector.up(node, sight),
       backward: (node, sight) => inspector.down(node, sight),

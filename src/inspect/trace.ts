@@ -17,7 +17,7 @@ import { isMaxPool } from './choose.ts';
 import { eachInField, fieldSize, receptiveFields, type Field } from './field.ts';
 import { massOf, massWhere, type Mass } from './gates.ts';
 import { countPaths, pathTotal, type PathCounts, type PathTotal } from './paths.ts';
-import { questionTensor, Scratch, unitAt, walk, type Question, type Seed } from './walk.ts';
+import { questionTensor, Scratch, walk, type Question, type Seed } from './walk.ts';
 
 /** A signal at a gate or a window. */
 export interface Passage {
@@ -110,39 +110,31 @@ export async function trace(
   if (input.shape.length !== 4) throw new GraphError(`trace: expected an input of pixels 1xCxHxW, got ${formatShape(input.shape)}.`);
   const tracer = new Tracer(typed, questionTensor(typed, options), axes);
   const store = new ParameterStore(gpu, parameters);
-  const signals = {} as Record<Rule, Tensor>;
-  let seed: Seed | undefined;
+  onStage(0, RULES.length + 1, 'forward');
   try {
-    for (const [r, rule] of RULES.entries()) {
-      onStage(r, RULES.length + 1, rule);
-      // The first pass settles the unit and takes down the branch.
-      const question: Question = seed ? { neuron: { tensor: seed.tensor, at: unitAt(seed.shape, seed.unit) } } : options;
-      const {
-        gradient,
-        tensor,
-        shape,
-        unit,
-        class: chosen,
-        value,
-      } = await walk(gpu, store, typed, input, {
-        target: question.target,
-        neuron: question.neuron,
-        strongest: question.strongest,
-        rule: { ...axes, relu: rule },
-        observe: tracer.observed,
-        forward: seed ? undefined : (node, sight) => tracer.decide(node, sight),
-        backward: (node, sight) => tracer.pass(rule, node, sight),
-      });
-      seed ??= { tensor, shape, unit, class: chosen, value };
-      signals[rule] = gradient;
-    }
+    const { target, neuron, strongest } = options;
+    const {
+      gradients,
+      bufferBytes: _,
+      ...seed
+    } = await walk(gpu, store, typed, input, {
+      target,
+      neuron,
+      strongest,
+      rules: RULES.map((relu) => ({ ...axes, relu })),
+      observe: tracer.observed,
+      forward: (node, sight) => tracer.decide(node, sight),
+      backward: (node, sight, r) => tracer.pass(RULES[r], node, sight),
+      onRule: (r) => onStage(r, RULES.length + 1, RULES[r]),
+    });
+    onStage(RULES.length, RULES.length + 1, 'paths');
+    const signals = Object.fromEntries(RULES.map((rule, r) => [rule, gradients[r]])) as Record<Rule, Tensor>;
+    const traced = tracer.count(parameters, seed, input, signals);
+    onStage(RULES.length + 1, RULES.length + 1, 'paths');
+    return { ...seed, ...traced, signals };
   } finally {
     store.dispose();
   }
-  onStage(RULES.length, RULES.length + 1, 'paths');
-  const traced = tracer.count(parameters, seed!, input, signals);
-  onStage(RULES.length + 1, RULES.length + 1, 'paths');
-  return { ...seed!, ...traced, signals };
 }
 
 class Tracer {

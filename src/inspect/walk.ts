@@ -4,7 +4,7 @@
  */
 import { InputError } from '../errors.ts';
 import { traitsOf, type Gpu } from '../gpu/device.ts';
-import { Executor, type Sight } from '../gpu/executor.ts';
+import { Executor, sharesForward, type Sight } from '../gpu/executor.ts';
 import type { ParameterStore } from '../gpu/store.ts';
 import { valueInfo, type TypedGraph, type TypedNode } from '../graph.ts';
 import { argmax, neuronIndex, requireScores, seedAt, type Neuron } from '../network.ts';
@@ -23,13 +23,15 @@ export interface Question {
 export type NodeVisit = (node: TypedNode, sight: Sight) => Promise<void> | void;
 
 export interface WalkOptions extends Question {
-  readonly rule: RuleSpec;
+  /** The way down is walked under each. */
+  readonly rules: readonly RuleSpec[];
   /** Nodes to stop at, by name. */
   readonly observe: readonly string[];
   readonly forward?: NodeVisit;
-  readonly backward?: NodeVisit;
-  /** Told the seed as soon as it is known, before the way down. */
-  readonly onSeed?: (seed: Seed) => void;
+  /** @param rule the index of the rule */
+  readonly backward?: (node: TypedNode, sight: Sight, rule: number) => Promise<void> | void;
+  /** Told before each way down. */
+  readonly onRule?: (rule: number) => void;
 }
 
 /** The unit that was differentiated. */
@@ -43,14 +45,14 @@ export interface Seed {
 }
 
 export interface Walked extends Seed {
-  /** What reached the input. */
-  readonly gradient: Tensor;
+  /** What reached the input under each rule. */
+  readonly gradients: readonly Tensor[];
   /** Bytes of buffers on the device, weights apart. */
   readonly bufferBytes: number;
 }
 
 /**
- * Walks up, settles the seed, and walks down.
+ * Walks up once, settles the seed, and walks down under each rule.
  * @param input [1, ...]
  * @throws InputError if the network takes several items, or the question names nothing that is there
  */
@@ -62,21 +64,36 @@ export async function walk(gpu: Gpu, store: ParameterStore, typed: TypedGraph, i
   const { shape } = valueInfo(typed, tensor);
   // A wrong coordinate or class is told before anything runs.
   const known = knownUnit(options, shape);
-  const { rule, observe } = options;
-  const plan = compile(typed, { keep: [tensor], target: tensor, wrt: [inputName], rule, observe, traits: traitsOf(gpu) });
-  const executor = await Executor.create(gpu, plan, store);
+  const { rules, observe, backward } = options;
+  const ask = { keep: [tensor], target: tensor, wrt: [inputName], observe, traits: traitsOf(gpu) };
+  const plans = rules.map((rule) => compile(typed, { ...ask, rule }));
   const nodes = new Map(typed.nodes.map((node) => [node.name, node]));
   const visitor = (visit: NodeVisit | undefined) => visit && ((sight: Sight) => visit(nodes.get(sight.moment.node)!, sight));
+  const up = async (executor: Executor, visit?: NodeVisit): Promise<void> => executor.forward({ [inputName]: input }, visitor(visit));
+  const first = await Executor.create(gpu, plans[0], store);
   try {
-    await executor.forward({ [inputName]: input }, visitor(options.forward));
-    const values = (await executor.readTensor(tensor)).data;
+    await up(first, options.forward);
+    const values = (await first.readTensor(tensor)).data;
     const unit = known ?? argmax(values);
-    const seed: Seed = { tensor, shape, unit, class: options.neuron || options.strongest !== undefined ? null : unit, value: values[unit] };
-    options.onSeed?.(seed);
-    await executor.backward(seedAt(shape, [unit]), visitor(options.backward));
-    return { ...seed, gradient: await executor.readGradient(inputName), bufferBytes: executor.stats.bufferBytes };
+    const chosen = options.neuron || options.strongest !== undefined ? null : unit;
+    const gradients: Tensor[] = [];
+    for (const [r, plan] of plans.entries()) {
+      options.onRule?.(r);
+      const own = r > 0;
+      // Under some conventions a rule asks for another tensor of the way up, and all lie elsewhere.
+      const shared = own && sharesForward(plan, first.plan);
+      const executor = own ? await Executor.create(gpu, plan, store, shared ? { forwardOf: first } : {}) : first;
+      try {
+        if (own && !shared) await up(executor);
+        await executor.backward(seedAt(shape, [unit]), visitor(backward && ((node, sight) => backward(node, sight, r))));
+        gradients.push(await executor.readGradient(inputName));
+      } finally {
+        if (own) executor.dispose();
+      }
+    }
+    return { tensor, shape, unit, class: chosen, value: values[unit], gradients, bufferBytes: first.stats.bufferBytes };
   } finally {
-    executor.dispose();
+    first.dispose();
   }
 }
 

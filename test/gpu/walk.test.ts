@@ -3,15 +3,23 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InputError } from '../../src/errors.ts';
 import { openDevice } from '../../src/gpu/device.ts';
-import { Executor, type Sight } from '../../src/gpu/executor.ts';
+import { Executor, sharesForward, type Sight } from '../../src/gpu/executor.ts';
+import { ParameterStore } from '../../src/gpu/store.ts';
 import { typeGraph } from '../../src/graph.ts';
 import { paperNet } from '../../src/models/paper.ts';
-import { compile, type CompileOptions } from '../../src/plan.ts';
+import { compile, type CompileOptions, type Plan } from '../../src/plan.ts';
+import { RULES, type RuleSpec } from '../../src/rule.ts';
 import { size, type Tensor } from '../../src/tensor.ts';
 import { fill, normal } from '../../src/verify/random.ts';
 import { randomNet } from '../nets.ts';
 
 const gpu = await openDevice();
+/** What a promise fails with. */
+const told = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error) => error,
+  );
 const bits = (data: ArrayLike<number>): number[] => [...new Uint32Array(Float32Array.from(data).buffer)];
 
 for (const seed of [1, 2, 3, 5, 8]) {
@@ -86,6 +94,45 @@ test('the memory of a walk does not grow with the nodes looked at', () => {
   assert.ok(kept > 2 * observed, `${kept} of ${observed}`);
 });
 
+test('one forward pass serves the backward passes of all rules, to the bit', async () => {
+  for (const seed of [1, 2, 5]) {
+    const net = randomNet(seed);
+    const typed = typeGraph(net.graph);
+    const target = net.graph.scores!;
+    const { shape } = typed.values.get(target)!;
+    const down: Tensor = { shape, data: fill(size(shape), normal(seed)) };
+    const observe = typed.nodes.map(({ name }) => name);
+    const planOf = (rule: RuleSpec): Plan => compile(typed, { target, wrt: ['x'], rule, observe });
+    const store = new ParameterStore(gpu, net.parameters);
+    const lender = await Executor.create(gpu, planOf({}), store);
+    await lender.forward({ x: net.input });
+    for (const relu of RULES) {
+      const alone = await Executor.create(gpu, planOf({ relu }), store);
+      await alone.run({ x: net.input }, down);
+      const other = await Executor.create(gpu, planOf({ relu }), store, { forwardOf: lender });
+      assert.ok(other.stats.bufferBytes < lender.stats.bufferBytes);
+      await other.backward(down);
+      assert.equal(bits((await other.readGradient('x')).data), bits((await alone.readGradient('x')).data), `net ${seed}, ${relu}`);
+      assert.match(String(await told(other.forward({ x: net.input }))), /Run the one that lends it/);
+      assert.match(String(await told(other.run({ x: net.input }, down))), /Run the one that lends it/);
+      // Its signals are gone, its values stand.
+      assert.match(String(await told(lender.readGradient('x'))), /expected a backward pass before it/);
+      other.dispose();
+      alone.dispose();
+    }
+    await lender.backward(down);
+    const again = bits((await lender.readGradient('x')).data);
+    await lender.run({ x: net.input }, down);
+    assert.equal(again, bits((await lender.readGradient('x')).data));
+    const apart = compile(typed, { target, wrt: ['x'], keepAll: true });
+    assert.not(sharesForward(apart, lender.plan));
+    assert.match(String(await told(Executor.create(gpu, apart, store, { forwardOf: lender }))), /shares its forward pass/);
+    assert.match(String(await told(Executor.create(gpu, lender.plan, net.parameters, { forwardOf: lender }))), /shares its forward pass/);
+    lender.dispose();
+    store.dispose();
+  }
+});
+
 test('a moment that has passed shows nothing, nor does a tensor of another; what is no node is refused', async () => {
   const net = randomNet(2);
   const typed = typeGraph(net.graph);
@@ -97,11 +144,6 @@ test('a moment that has passed shows nothing, nor does a tensor of another; what
     sights.map(({ moment }) => moment.node),
     [first, second],
   );
-  const told = async (read: Promise<unknown>): Promise<unknown> =>
-    read.then(
-      () => undefined,
-      (error) => error,
-    );
   assert.instance(await told(sights[0].read(sights[0].moment.y[0]!)), InputError);
   let other: unknown;
   await walk.forward({ x: net.input }, async ({ moment, read }) => {
