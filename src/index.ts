@@ -25,7 +25,7 @@ export {
   type AdapterSummary,
   type Gpu,
 } from './gpu/device.ts';
-export { Executor, type ExecutorStats } from './gpu/executor.ts';
+export { Executor, type ExecutorStats, type Sight, type Visit } from './gpu/executor.ts';
 export { ParameterStore } from './gpu/store.ts';
 export { DeviceTensor } from './gpu/tensor.ts';
 export { typeGraph, withBatch, withInputShapes, type Graph, type GraphNode, type TypedGraph, type ValueSpec } from './graph.ts';
@@ -45,6 +45,11 @@ export {
 } from './image/preprocess.ts';
 export { photoRows, toPhoto } from './image/project.ts';
 export { sheet, type Cell, type Row, type SheetOptions } from './image/sheet.ts';
+export { channelSheet, type ChannelSheetOptions } from './inspect/channelSheet.ts';
+export { EXPORT_KINDS, type ExportKind, type ExportRequest } from './inspect/choose.ts';
+export { inspect, type Exported, type Inspection, type InspectOptions, type LayerInspection } from './inspect/inspect.ts';
+export { trace, type Trace, type TraceLayer, type TraceOptions } from './inspect/trace.ts';
+export { traceSheet, type TraceSheetOptions } from './inspect/traceSheet.ts';
 export { fetchModel, verifyModel, type FetchOptions } from './models/fetch.ts';
 export { className, findClass } from './models/labels.ts';
 export { loadModel, type Model, type ModelCard } from './models/model.ts';
@@ -64,7 +69,7 @@ export {
   type ScoreKind,
   type Target,
 } from './network.ts';
-export { compile, type CompileOptions, type DeviceTraits, type Plan, type Step } from './plan.ts';
+export { compile, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';
 export { openDecisions, type AmbiguityReport, type OpenDecision } from './reference/ambiguity.ts';
 export { backReference, runReference } from './reference/graph.ts';
 export {

@@ -38,6 +38,25 @@ export interface PlanTensor {
   last: number;
 }
 
+/**
+ * A point of a pass at which a node can be looked at: its own steps have just run, and what it took and what it made stand on the device
+ * together, before later steps take their slots.
+ */
+export interface Moment {
+  readonly node: string;
+  /** Steps of the pass that have run by then. */
+  readonly after: number;
+  /**
+   * Values of the node's inputs and outputs in order; null for parameters. On the way down null but for a ReLU's gate: y, or x where its rule is
+   * open at zero.
+   */
+  readonly x: readonly (TensorRef | null)[];
+  readonly y: readonly (TensorRef | null)[];
+  /** On the way down: all that arrives at each output, and what this node alone sends to each input; null where there is no signal. */
+  readonly dy: readonly (TensorRef | null)[];
+  readonly dx: readonly (TensorRef | null)[];
+}
+
 /** A plan: what to run, and where everything lies. */
 export interface Plan {
   readonly name: string;
@@ -64,6 +83,8 @@ export interface Plan {
   readonly readable: readonly string[];
   /** Signals that may be read after a backward pass, by the value they belong to: what was asked for in `wrt` and `signals`. */
   readonly gradients: Readonly<Record<string, TensorRef>>;
+  /** Where observed nodes can be looked at, in the order of either pass; empty unless asked for. */
+  readonly moments: { readonly forward: readonly Moment[]; readonly backward: readonly Moment[] };
   readonly training: boolean;
   /** The velocity of each parameter that `update` changes, by the parameter's name. */
   readonly velocities: Readonly<Record<string, TensorRef>>;
@@ -97,6 +118,11 @@ export interface CompileOptions {
   readonly rule?: RuleSpec;
   /** Values whose arriving signal must be readable after a backward pass, or 'all'. */
   readonly signals?: readonly string[] | 'all';
+  /**
+   * Nodes, by name, to look at as a pass goes by: each stands whole at its own {@link Moment} and no longer, so that memory does not grow with
+   * their number as it does with `keep`. What they depend on is computed too.
+   */
+  readonly observe?: readonly string[];
   /** Dropout draws masks. */
   readonly training?: boolean;
   /** Steps that change the parameters among `wrt`; with `training` only. */
@@ -140,6 +166,8 @@ class Compiler {
   readonly #training: boolean;
   readonly #traits: DeviceTraits;
   readonly #rules: (node: string) => LayerRules;
+  readonly #observed: ReadonlySet<string>;
+  readonly #moments = { forward: [] as Moment[], backward: [] as Moment[] };
 
   constructor(typed: TypedGraph, options: CompileOptions) {
     this.#typed = typed;
@@ -147,6 +175,7 @@ class Compiler {
     this.#training = options.training ?? false;
     this.#traits = options.traits ?? NO_TRAITS;
     this.#rules = layerRules(typed, options.rule);
+    this.#observed = new Set(options.observe);
   }
 
   compile(): Plan {
@@ -157,7 +186,9 @@ class Compiler {
     if (target !== undefined && valueInfo(this.#typed, target).dtype !== 'f32') {
       throw new GraphError(`target "${target}": expected a tensor of signals, got integers. Choose another target.`);
     }
-    const roots = this.#options.keepAll ? [...values.keys()] : [...keep, ...(target !== undefined ? [target] : [])];
+    const roots = this.#options.keepAll
+      ? [...values.keys()]
+      : [...keep, ...(target !== undefined ? [target] : []), ...this.#observedOutputs()];
     const needed = ancestorsOf(this.#typed, roots);
     const onPath = target === undefined ? new Set<string>() : ancestorsOf(this.#typed, [target]);
     const wrt = this.#options.wrt ?? graph.inputs.filter((input) => (input.dtype ?? 'f32') === 'f32').map((input) => input.name);
@@ -172,6 +203,18 @@ class Compiler {
       if (!node.outputs.some((name) => needed.has(name))) continue;
       const differentiated = node.outputs.some((name) => onPath.has(name) && varying.has(name));
       this.#emitForward(node, differentiated);
+      if (this.#observed.has(node.name)) {
+        const refs = (names: readonly string[]): (TensorRef | null)[] =>
+          names.map((name) => (name === '' || this.#tensors[this.#values[name].id].kind === 'parameter' ? null : this.#values[name]));
+        this.#moments.forward.push({
+          node: node.name,
+          after: this.#forward.length,
+          x: refs(node.inputs),
+          y: refs(node.outputs),
+          dy: [],
+          dx: [],
+        });
+      }
     }
 
     let gradients: Record<string, TensorRef> = Object.create(null);
@@ -201,6 +244,7 @@ class Compiler {
       seed,
       readable,
       gradients,
+      moments: this.#moments,
       training: this.#training,
       velocities: this.#velocities,
       traits: this.#traits,
@@ -216,6 +260,15 @@ class Compiler {
       }
     }
     return varying;
+  }
+
+  #observedOutputs(): string[] {
+    const known = new Set(this.#typed.nodes.map((node) => node.name));
+    for (const name of this.#observed) {
+      if (!known.has(name))
+        throw new GraphError(`observe: expected the name of a node, got "${name}". Nodes here: ${listNames([...known])}.`);
+    }
+    return this.#typed.nodes.filter((node) => this.#observed.has(node.name)).flatMap((node) => node.outputs.filter((name) => name !== ''));
   }
 
   #usedSources(needed: ReadonlySet<string>, roots: readonly string[]): Set<string> {
@@ -330,13 +383,17 @@ class Compiler {
       const node = this.#typed.nodes[i];
       if (!node.outputs.some((name) => contributions.has(name))) continue;
       const dy = node.outputs.map((name) => (name === '' ? null : arriving(name)));
+      const dx: (TensorRef | null)[] = node.inputs.map(() => null);
       node.inputs.forEach((name, k) => {
         if (name === '' || !varying.has(name) || !onPath.has(name) || !node.definition.differentiable(k)) return;
         const signal = this.#emitAdjoint(node, name, k, dy);
+        dx[k] = signal;
         const parts = contributions.get(name);
         if (parts) parts.push(signal);
         else contributions.set(name, [signal]);
       });
+      if (this.#observed.has(node.name))
+        this.#moments.backward.push({ ...this.#gateOf(node), node: node.name, after: this.#backward.length, dy, dx });
     }
     const wanted = this.#options.signals === 'all' ? [...contributions.keys()] : [...wrt, ...(this.#options.signals ?? [])];
     const gradients: Record<string, TensorRef> = Object.create(null);
@@ -345,6 +402,15 @@ class Compiler {
       if (total) gradients[name] = total;
     }
     return gradients;
+  }
+
+  /** The value whose sign a ReLU's rule asks for. */
+  #gateOf(node: TypedNode): Pick<Moment, 'x' | 'y'> {
+    const open = node.op === 'relu' && this.#rules(node.name).zero === 'open';
+    return {
+      x: node.inputs.map((name) => (open ? this.#values[name] : null)),
+      y: node.outputs.map((name) => (node.op === 'relu' && !open ? this.#values[name] : null)),
+    };
   }
 
   #emitAdjoint(node: TypedNode, input: string, k: number, dy: readonly (TensorRef | null)[]): TensorRef {
@@ -418,6 +484,11 @@ class Compiler {
         if (at >= turn && this.#tensors[id].first < turn) touch(id, end);
       }
     });
+    const { forward, backward } = this.#moments;
+    for (const { after, x, y } of forward) for (const ref of [...x, ...y]) if (ref) touch(ref.id, after - 1);
+    for (const { after, x, y, dy, dx } of backward) {
+      for (const ref of [...x, ...y, ...dy, ...dx]) if (ref) touch(ref.id, this.#tensors[ref.id].first < turn ? end : turn + after - 1);
+    }
     for (const name of readable) touch(this.#values[name].id, end);
     for (const ref of Object.values(gradients)) touch(ref.id, end);
     // What comes from outside is written before the first step.

@@ -170,6 +170,12 @@ export function resolveRules(nodes: readonly RuledNode[], spec: RuleSpec = {}): 
 
 const exact = (nodes: readonly RuledNode[], pattern: string): boolean => nodes.some(({ name }) => name === pattern);
 
+/** Whether a name fits a pattern, in which `*` stands for any characters and `?` for one. */
+export function nameMatcher(pattern: string): (name: string) => boolean {
+  const expression = glob(pattern);
+  return (name) => expression.test(name);
+}
+
 function glob(pattern: string): RegExp {
   const source = [...pattern].map((c) => (c === '*' ? '.*' : c === '?' ? '.' : c.replace(/[\\^$.+()[\]{}|/-]/, '\\$&'))).join('');
   return new RegExp(`^${source}$`, 's');

@@ -78,26 +78,44 @@ export async function makeFolder(option: string, folder: string): Promise<void> 
 export type Content = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * Writes files beside their targets, and renames them when the last one is written: whatever fails before, nothing is left behind and what
- * was there stays. Parts are written as they come, so that a file need not fit the memory.
+ * Files written beside their targets as they come, and renamed together when the last one is there: whatever fails before, nothing is left behind
+ * and what was there stays.
  */
-export async function writeTogether(files: readonly (readonly [file: string, content: Content])[]): Promise<void> {
-  const written: { beside: string; file: string }[] = [];
-  try {
-    for (const [file, content] of files) {
-      const beside = path.join(path.dirname(path.resolve(file)), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
-      written.push({ beside, file });
-      const handle = await failing(file, () => open(beside, 'wx'));
-      try {
-        for await (const part of content instanceof Uint8Array ? [content] : content) await failing(file, () => handle.writeFile(part));
-        await failing(file, () => handle.sync());
-      } finally {
-        await handle.close();
-      }
+export class StagedFiles {
+  readonly #written: { readonly beside: string; readonly file: string }[] = [];
+
+  /** Writes a file beside its target. Parts are written as they come, so that it need not fit the memory. */
+  async add(file: string, content: Content): Promise<void> {
+    const beside = path.join(path.dirname(path.resolve(file)), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+    this.#written.push({ beside, file });
+    const handle = await failing(file, () => open(beside, 'wx'));
+    try {
+      for await (const part of content instanceof Uint8Array ? [content] : content) await failing(file, () => handle.writeFile(part));
+      await failing(file, () => handle.sync());
+    } finally {
+      await handle.close();
     }
-    for (const { beside, file } of written) await failing(file, () => rename(beside, file));
+  }
+
+  /** Gives all files their names. */
+  async publish(): Promise<void> {
+    for (const { beside, file } of this.#written) await failing(file, () => rename(beside, file));
+  }
+
+  /** Takes away what has no name yet. */
+  async discard(): Promise<void> {
+    for (const { beside } of this.#written) await rm(beside, { force: true });
+  }
+}
+
+/** Writes files whole or not at all; see {@link StagedFiles}. */
+export async function writeTogether(files: readonly (readonly [file: string, content: Content])[]): Promise<void> {
+  const staged = new StagedFiles();
+  try {
+    for (const [file, content] of files) await staged.add(file, content);
+    await staged.publish();
   } catch (error) {
-    for (const { beside } of written) await rm(beside, { force: true });
+    await staged.discard();
     throw error;
   }
 }

@@ -8,11 +8,15 @@ import { isRulePreset, RULE_PRESETS } from '../rulePresets.ts';
 import { collect } from './arguments.ts';
 import { readBytes } from './files.ts';
 
-export interface RuleArguments {
-  readonly rule: string;
+/** The axes beside ReLU's own rule. */
+export interface AxisArguments {
   readonly rulePool?: string;
   readonly ruleLrn?: string;
   readonly ruleZero?: string;
+}
+
+export interface RuleArguments extends AxisArguments {
+  readonly rule: string;
   readonly ruleAt: readonly string[];
 }
 
@@ -34,16 +38,29 @@ export function withRuleOptions(command: Command): Command {
 
 /** The options but for `--rule`, for commands that go through several of ReLU's rules. */
 export function withRuleAxes(command: Command): Command {
+  return withAxisOptions(command).option(
+    '--rule-at <layer=rule>',
+    'another rule for one layer, or for all that a name with * and ? matches; may be repeated',
+    collect,
+    [],
+  );
+}
+
+/** Those of the axes beside ReLU's rule alone, for every layer alike. */
+export function withAxisOptions(command: Command): Command {
   return command
     .option('--rule-pool <rule>', `max-pooling's rule: ${RULE_AXES.maxpool.join(', ')} (default: switches)`)
     .option('--rule-lrn <rule>', `LRN's rule: ${RULE_AXES.lrn.join(', ')} (default: gradient)`)
-    .option('--rule-zero <rule>', `ReLU's gate at an input of exactly zero: ${RULE_AXES.zero.join(', ')} (default: closed)`)
-    .option(
-      '--rule-at <layer=rule>',
-      'another rule for one layer, or for all that a name with * and ? matches; may be repeated',
-      collect,
-      [],
-    );
+    .option('--rule-zero <rule>', `ReLU's gate at an input of exactly zero: ${RULE_AXES.zero.join(', ')} (default: closed)`);
+}
+
+/** @throws InputError if a rule does not exist */
+export function chosenAxes(args: AxisArguments): Partial<Omit<LayerRules, 'relu'>> {
+  return {
+    ...(args.rulePool === undefined ? {} : { maxpool: parseAxis('maxpool', args.rulePool, '--rule-pool') }),
+    ...(args.ruleLrn === undefined ? {} : { lrn: parseAxis('lrn', args.ruleLrn, '--rule-lrn') }),
+    ...(args.ruleZero === undefined ? {} : { zero: parseAxis('zero', args.ruleZero, '--rule-zero') }),
+  };
 }
 
 /**
@@ -52,11 +69,7 @@ export function withRuleAxes(command: Command): Command {
  */
 export async function chosenRules(args: RuleArguments): Promise<ChosenRules> {
   const { base, name } = await baseRules(args.rule);
-  const axes: Partial<LayerRules> = {
-    ...(args.rulePool === undefined ? {} : { maxpool: parseAxis('maxpool', args.rulePool, '--rule-pool') }),
-    ...(args.ruleLrn === undefined ? {} : { lrn: parseAxis('lrn', args.ruleLrn, '--rule-lrn') }),
-    ...(args.ruleZero === undefined ? {} : { zero: parseAxis('zero', args.ruleZero, '--rule-zero') }),
-  };
+  const axes = chosenAxes(args);
   const at = args.ruleAt.map((text): [string, string] => {
     // The last equals sign separates: layer names may hold one.
     const equals = text.lastIndexOf('=');

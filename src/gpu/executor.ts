@@ -3,7 +3,7 @@
  * in `create`; a run allocates nothing on the device.
  */
 import { EngineError, InputError, LimitError } from '../errors.ts';
-import type { Plan, PlanTensor, Step, TensorRef } from '../plan.ts';
+import type { Moment, Plan, PlanTensor, Step, TensorRef } from '../plan.ts';
 import { formatShape, sameShape, size, type AnyTensor, type Tensor } from '../tensor.ts';
 import { BufferUsage, MapMode } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
@@ -32,12 +32,39 @@ export const poisonBits = (slot: number): number => 0x7fc00001 + slot;
 export interface ExecutorOptions {
   /** Workgroups in the first dimension before what exceeds them goes to the second. Default: as many as the device allows. */
   readonly foldAt?: number;
+  /**
+   * An executor on the same store whose forward pass serves this one too: their plans differ in what the backward pass obeys and in nothing else
+   * ({@link sharesForward}). This one then has a backward pass alone, over the other's buffers. It is to be disposed of before the other, and their
+   * calls must not overlap.
+   */
+  readonly forwardOf?: Executor;
+}
+
+/** Whether one forward pass serves both plans: the same steps on the same tensors in the same places. */
+export function sharesForward(a: Plan, b: Plan): boolean {
+  const places = ({ forward, backward, slots, tensors, values, seed, inputs }: Plan): string =>
+    JSON.stringify([forward, backward.map(({ bind }) => bind), slots, Object.values(tensors), values, seed, inputs]);
+  return places(a) === places(b);
 }
 
 const ONE_CALL = 'executor: expected one call at a time. Await the call in flight, or make a second executor.';
 
 /** What a run takes: values from the host, or an f32 tensor that is on the device already. */
 export type RunInput = AnyTensor | DeviceTensor;
+
+/** What can be read at a moment of a pass, and only then: the steps that follow write over it. */
+export interface Sight {
+  readonly moment: Moment;
+  /**
+   * The elements of one of the moment's f32 tensors.
+   * @param into where to copy them, at least as long; what is returned is a view of its beginning. Default: memory of their own.
+   * @throws InputError if the tensor is not one of the moment, or not of f32
+   */
+  read(ref: TensorRef, into?: Float32Array): Promise<Float32Array>;
+}
+
+/** Looks at an observed node. The pass goes on when what it returns is done. */
+export type Visit = (sight: Sight) => Promise<void> | void;
 
 /** A plan on a device, ready to run. */
 export class Executor {
@@ -120,12 +147,17 @@ export class Executor {
         `graph "${plan.name}": expected a device with subgroups for a plan made with quads, got ${gpu.info.name}. Compile with its own traits.`,
       );
     }
+    const { forwardOf: lender } = this.options;
+    if (lender && (lender.store !== store || !sharesForward(plan, lender.plan))) {
+      throw new InputError(`graph "${plan.name}": expected a plan that shares its forward pass with the other executor's, got another.`);
+    }
     this.#checkLimits();
     const tensors = Object.values(plan.tensors);
     const missing = new Set(tensors.filter((t) => t.kind === 'prepared' && !store.has(t.id)).map((t) => t.id));
     // A prepare step that makes nothing new has been run by another executor on the same store.
     const prepare = plan.prepare.filter((step) => plan.training || Object.values(step.bind).some((id) => missing.has(id)));
-    const main = [...plan.forward, ...plan.backward, ...plan.update];
+    const forward = lender ? [] : plan.forward;
+    const main = [...forward, ...plan.backward, ...plan.update];
     // Compiles while weights are uploaded; a failure is told where it is awaited.
     const kernels = this.#kernels([...prepare, ...main]);
     kernels.catch(() => {});
@@ -146,11 +178,13 @@ export class Executor {
       if (!resident.has(tensor.id) && !plan.training) this.#unfinished.add(tensor.id);
     }
     const owner = plan.slots.map((_, slot) => tensors.filter((t) => t.slot === slot).reduce((a, b) => (b.bytes > a.bytes ? b : a)));
-    for (const [slot, bytes] of plan.slots.entries()) {
+    for (const [slot, bytes] of lender ? [] : plan.slots.entries()) {
       this.#slots.push(this.#keep(await createStorage(gpu, owner[slot].id, owner[slot].node, bytes)));
     }
-    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients)].map(
-      ({ id }) => plan.tensors[id].bytes,
+    if (lender) this.#slots.push(...lender.#slots);
+    const seen = [...plan.moments.forward, ...plan.moments.backward].flatMap(({ x, y, dy, dx }) => [...x, ...y, ...dy, ...dx]);
+    const largest = [...plan.readable.map((name) => plan.values[name]), ...Object.values(plan.gradients), ...seen].map((ref) =>
+      ref ? plan.tensors[ref.id].bytes : 0,
     );
     const staged = Math.max(16, ...largest);
     const staging = await withErrorScopes(gpu, { label: `graph "${plan.name}", buffer to read results from (${staged} bytes)` }, () =>
@@ -164,8 +198,8 @@ export class Executor {
     });
     this.#keep(uniforms);
     this.#prepare = dispatches.slice(0, prepare.length);
-    this.#forward = dispatches.slice(prepare.length, prepare.length + plan.forward.length);
-    const down = prepare.length + plan.forward.length;
+    this.#forward = dispatches.slice(prepare.length, prepare.length + forward.length);
+    const down = prepare.length + forward.length;
     this.#backward = dispatches.slice(down, down + plan.backward.length);
     this.#update = dispatches.slice(down + plan.backward.length);
     if (this.#prepare.length > 0) await this.#submit('prepare', this.#prepare);
@@ -212,11 +246,16 @@ export class Executor {
   /**
    * Runs the forward pass.
    * @param inputs every input the plan takes, by name, in the plan's shapes
+   * @param visit called at every moment of the pass, if the plan observes nodes
    */
-  async forward(inputs: Readonly<Record<string, RunInput>>): Promise<void> {
+  async forward(inputs: Readonly<Record<string, RunInput>>, visit?: Visit): Promise<void> {
+    if (this.options.forwardOf)
+      throw new InputError('forward: expected an executor with a forward pass of its own. Run the one that lends it.');
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
-      await this.#submit('forward', this.#forward);
+      // Whoever looks may fail, and leave a pass half done.
+      this.#state = 'ready';
+      await this.#walk('forward', this.#forward, this.plan.moments.forward, visit);
       this.#state = 'forward';
     });
   }
@@ -224,18 +263,48 @@ export class Executor {
   /**
    * Runs the backward pass; may follow one forward pass any number of times, each with its own seed.
    * @param seed the signal at the plan's target, of the target's shape
+   * @param visit called at every moment of the pass, if the plan observes nodes
    */
-  async backward(seed: Tensor): Promise<void> {
+  async backward(seed: Tensor, visit?: Visit): Promise<void> {
     await this.#exclusively(async () => {
-      if (this.#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
+      const { forwardOf: lender } = this.options;
+      if ((lender ?? this).#state === 'ready') throw new InputError('backward: expected a forward pass before it. Call forward() first.');
+      // Signals of the lender's own last pass are written over.
+      if (lender) lender.#state = 'forward';
       this.#writeSeed(seed);
-      await this.#submit('backward', this.#backward);
+      this.#state = 'forward';
+      await this.#walk('backward', this.#backward, this.plan.moments.backward, visit);
       this.#state = 'backward';
     });
   }
 
+  /** A pass in as many submissions as there are moments to look at; in one without a visitor. */
+  async #walk(what: string, dispatches: readonly Dispatch[], moments: readonly Moment[], visit: Visit | undefined): Promise<void> {
+    let done = 0;
+    for (const moment of visit ? moments : []) {
+      if (moment.after > done) await this.#submit(what, dispatches.slice(done, moment.after));
+      done = moment.after;
+      const refs = [...moment.x, ...moment.y, ...moment.dy, ...moment.dx];
+      let passed = false;
+      const read = async (ref: TensorRef, into?: Float32Array): Promise<Float32Array> => {
+        if (passed || !refs.includes(ref))
+          throw new InputError(`sight: expected a tensor of the moment of "${moment.node}", got "${ref.id}".`);
+        if (ref.dtype !== 'f32') throw new InputError(`sight: expected a tensor of f32, got "${ref.id}" of ${ref.dtype}.`);
+        const elements = size(ref.shape);
+        if (into === undefined) return new Float32Array(await this.#download(this.plan.tensors[ref.id], 0, elements));
+        await this.#fetch(this.plan.tensors[ref.id], 0, elements, (bytes) => into.set(new Float32Array(bytes, 0, elements)));
+        return into.subarray(0, elements);
+      };
+      await visit!({ moment, read });
+      passed = true;
+    }
+    if (done < dispatches.length) await this.#submit(what, dispatches.slice(done));
+  }
+
   /** Both passes in one submission, for a seed that does not depend on the scores. */
   async run(inputs: Readonly<Record<string, RunInput>>, seed: Tensor): Promise<void> {
+    if (this.options.forwardOf)
+      throw new InputError('run: expected an executor with a forward pass of its own. Run the one that lends it.');
     await this.#exclusively(async () => {
       this.#writeInputs(inputs);
       this.#writeSeed(seed);
@@ -452,7 +521,12 @@ export class Executor {
     if (this.ownsStore) this.store.dispose();
   }
 
-  async #download(tensor: PlanTensor, first: number, elements: number): Promise<ArrayBuffer> {
+  #download(tensor: PlanTensor, first: number, elements: number): Promise<ArrayBuffer> {
+    return this.#fetch(tensor, first, elements, (bytes) => bytes.slice(0, 4 * elements));
+  }
+
+  /** Hands what `take` makes of the elements, which are there for as long as it runs. */
+  async #fetch<T>(tensor: PlanTensor, first: number, elements: number, take: (bytes: ArrayBuffer) => T): Promise<T> {
     const { device } = this.gpu;
     const where = { label: `reading "${tensor.id}"`, node: tensor.node || undefined };
     const bytes = elements * 4;
@@ -462,9 +536,11 @@ export class Executor {
       device.queue.submit([encoder.finish()]);
     });
     await untilLost(this.gpu, where, this.#staging.mapAsync(MapMode.READ, 0, Math.max(4, bytes)));
-    const copy = this.#staging.getMappedRange(0, Math.max(4, bytes)).slice(0, bytes);
-    this.#staging.unmap();
-    return copy;
+    try {
+      return take(this.#staging.getMappedRange(0, Math.max(4, bytes)));
+    } finally {
+      this.#staging.unmap();
+    }
   }
 
   #writeInputs(inputs: Readonly<Record<string, RunInput>>): void {

@@ -59,13 +59,13 @@ export const maxShape = (x: Shape, windows: MaxWindows): number[] =>
  * left one; -1 if there is no cell). The cells are the first `count` of an array that is used again for the next window.
  */
 export function eachWindow(
-  x: F64Tensor,
+  x: { readonly shape: Shape },
   windows: MaxWindows,
   visit: (window: number, cells: Int32Array, count: number, middle: number) => void,
 ): void {
   if (windows === null) {
     const planes = x.shape[0] * x.shape[1];
-    const extent = x.data.length / planes;
+    const extent = size(x.shape) / planes;
     const middle = middleOf(x.shape.slice(2));
     const cells = new Int32Array(extent);
     for (let plane = 0, first = 0; plane < planes; plane++, first += extent) {
@@ -97,8 +97,14 @@ export function eachWindow(
   }
 }
 
+/** What windows look into, in either precision. */
+export interface Cells {
+  readonly shape: Shape;
+  readonly data: Float64Array | Float32Array;
+}
+
 /** The winner of every window as a flat index into x: the first or last maximum, or the middle; -1 where a window has no cell inside. */
-export function maxWinners(x: F64Tensor, windows: MaxWindows, choice: Choice = 'first'): Int32Array {
+export function maxWinners(x: Cells, windows: MaxWindows, choice: Choice = 'first'): Int32Array {
   const { data } = x;
   const winners = new Int32Array(size(maxShape(x.shape, windows)));
   eachWindow(x, windows, (o, cells, count, middle) => {
@@ -147,13 +153,13 @@ function scatterWinners(shape: Shape, length: number, winners: Int32Array, dy: F
  * The cells of every window that equal its maximum, as flat indices into x, window after window: those of window o are
  * cells[from[o]] to cells[from[o + 1] - 1].
  */
-interface Ties {
+export interface Ties {
   readonly cells: Int32Array;
   readonly from: Int32Array;
 }
 
 /** The ties of every window. */
-function maxTies(x: F64Tensor, windows: MaxWindows): Ties {
+export function maxTies(x: Cells, windows: MaxWindows): Ties {
   const winners = maxWinners(x, windows);
   const cells: number[] = [];
   const from = new Int32Array(winners.length + 1);
