@@ -1,5 +1,5 @@
-// 2-D convolution for GPUs: an implicit matrix product in workgroup memory. Written by generateGemm.mjs from conv2d.wgsl, which holds the
-// equation, the shapes and the conventions; do not edit.
+// 2-D convolution for GPUs: an implicit matrix product in workgroup memory. Written by
+// generateGemm.mjs from conv2d.wgsl, which holds the equation, the shapes and the conventions; do not edit.
 //
 // Output channels are rows, pixels columns, and the sum runs over taps and channels; no matrix of patches is ever written. A tile's invocations
 // keep four pixels each for loading, whose bounds and addresses are found once per tap. Where there are too few tiles to fill a GPU, the

@@ -1,5 +1,5 @@
-// 2-D convolution, backward to the weights, for GPUs: an implicit matrix product in workgroup memory. Written by generateGemm.mjs from conv2d_weight.wgsl, which holds the
-// equation, the shapes and the conventions; do not edit.
+// 2-D convolution, backward to the weights, for GPUs: an implicit matrix product in workgroup memory. Written by
+// generateGemm.mjs from conv2d_weight.wgsl, which holds the equation, the shapes and the conventions; do not edit.
 //
 // Output channels are rows, [channel, tap] columns, and the sum runs over the pixels of dy, `slabPixels` of them to a slab.
 // Where x lies outside, zero is multiplied and added.

@@ -332,8 +332,8 @@ ${lines(t.wide, (q) => `      store(slab, m, columnTile * ${t.columns}u + across
 }`;
 }
 
-const written = (from) =>
-  `Written by generateGemm.mjs from ${from}, which holds the\n// equation, the shapes and the conventions; do not edit.`;
+const written = (from) => `Written by
+// generateGemm.mjs from ${from}, which holds the equation, the shapes and the conventions; do not edit.`;
 
 const convolutionHeader = `// 2-D convolution for GPUs: an implicit matrix product in workgroup memory. ${written('conv2d.wgsl')}
 //

@@ -1,5 +1,5 @@
-// Matrix product with an addend for GPUs, in workgroup memory. Written by generateGemm.mjs from linear.wgsl, which holds the
-// equation, the shapes and the conventions; do not edit.
+// Matrix product with an addend for GPUs, in workgroup memory. Written by
+// generateGemm.mjs from linear.wgsl, which holds the equation, the shapes and the conventions; do not edit.
 //
 // Where there are too few tiles to fill a GPU, the sum is split into `slabs` of `slabDepth` products, each with a y of its own, and sum.wgsl adds
 // them in order; the addend goes to the first.
