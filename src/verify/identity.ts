@@ -9,10 +9,10 @@ export const IDENTITIES = {
   layers: 'of every layer <signal out, y> - <signal in, x> = its share of b',
   adjoint: '<J u, v> = <u, J\' v> for random u, v in {-1, 1}',
   transposed: 'the adjoint of a convolution is the convolution of the spread signal with the flipped kernel',
-  seed: 'a signal is linear in its seed; under deconvnet and guided, homogeneous',
+  seed: 'a signal is linear in its seed; under deconvnet and guided, which ask for its sign, homogeneous to the bit',
   relu: 'each ReLU passes what the definition of each rule says',
   'no relu': 'without ReLU all four rules give the same bits',
-  'open relu': 'where every ReLU is open, guided is deconvnet and the gradient is linear, to the bit',
+  'open relu': 'where every ReLU is open, guided is deconvnet to the bit',
   batch: 'every item of a batch gets the bits that it gets alone',
 } as const;
 
