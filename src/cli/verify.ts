@@ -37,7 +37,11 @@ export function verifyCommand(): Command {
     .option('--verbose', "print every layer's part in the account S = <w, I> + b, too")
     .option('--json <file>', 'write every residual and the account there');
   withPictureOptions(withDeviceOptions(command)).action(run);
-  return withExample(command, 'backlight verify default', 'backlight verify googlenet.onnx --input cat.jpg --preprocess caffe --json v.json');
+  return withExample(
+    command,
+    'backlight verify default',
+    'backlight verify googlenet.onnx --input cat.jpg --preprocess caffe --json v.json',
+  );
 }
 
 async function run(modelPath: string, args: Arguments): Promise<void> {
@@ -57,7 +61,13 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
       onStage: stages(),
     });
     if (args.json !== undefined) {
-      const asked = { model: modelPath, input: args.input ?? `normal, seed ${draw}`, shape: input.shape, class: chosen, neuron: args.neuron };
+      const asked = {
+        model: modelPath,
+        input: args.input ?? `normal, seed ${draw}`,
+        shape: input.shape,
+        class: chosen,
+        neuron: args.neuron,
+      };
       const text = JSON.stringify({ adapter: adapterReport(gpu.info), ...asked, ...asJson(result) }, null, 2);
       await writeTogether([[args.json, new TextEncoder().encode(`${text}\n`)]]);
     }
@@ -92,7 +102,8 @@ async function inputFor(model: Model, args: Arguments, draw: number, batch: numb
 /** What is being done, on a terminal's stderr. */
 function stages(): ((stage: string, done: number, total: number) => void) | undefined {
   if (!process.stderr.isTTY) return undefined;
-  return (stage, done, total) => process.stderr.write(`\r\x1b[K${stage === 'done' ? '' : `${stage}${total > 1 ? ` ${done} of ${total}` : ''}`}`);
+  return (stage, done, total) =>
+    process.stderr.write(`\r\x1b[K${stage === 'done' ? '' : `${stage}${total > 1 ? ` ${done} of ${total}` : ''}`}`);
 }
 
 /** JSON has no infinity: a ratio that is none is a string. */
@@ -156,7 +167,9 @@ function print({ passed, identities, account }: Verification, title: string, ver
   const failing = identities.filter(({ verdict }) => verdict === 'fails');
   for (const { name, failing: rows } of failing) {
     const most = [...rows].sort((a, b) => ratio(b) - ratio(a)).slice(0, 6);
-    console.log(`FAILED ${name}: ${most.map(named).join(', ')}${rows.length > most.length ? ` and ${rows.length - most.length} more` : ''}`);
+    console.log(
+      `FAILED ${name}: ${most.map(named).join(', ')}${rows.length > most.length ? ` and ${rows.length - most.length} more` : ''}`,
+    );
   }
   if (passed) console.log('every identity holds');
 }

@@ -58,7 +58,11 @@ function signs(shape: Shape, seed: number): Tensor {
 /** The graph of one node: what varies are inputs, parameters keep their names and so their packed forms, other constants are inputs too. */
 function layerGraph({ node, x, isParameter }: LayerAt): { readonly graph: Graph; readonly names: readonly string[] } {
   const names = node.inputs.map((name, k) => (name === '' || isParameter(name) ? name : `#x${k}`));
-  const spec = (name: string, k: number) => ({ name, shape: x[k]!.shape, dtype: node.op === 'roll' && k === 1 ? ('i32' as const) : undefined });
+  const spec = (name: string, k: number) => ({
+    name,
+    shape: x[k]!.shape,
+    dtype: node.op === 'roll' && k === 1 ? ('i32' as const) : undefined,
+  });
   const specs = names.flatMap((name, k) => (name === '' ? [] : [{ given: isParameter(node.inputs[k]), spec: spec(name, k) }]));
   return {
     names,
@@ -130,7 +134,11 @@ export async function checkAdjoint(context: LayerContext, layer: LayerAt): Promi
   if (affine) {
     const { data: c } = constantPart(node, at, widen(y));
     left.add(y.data, v.data);
-    if (c) left.add(c, v.data.map((s) => -s));
+    if (c)
+      left.add(
+        c,
+        v.data.map((s) => -s),
+      );
   } else {
     left.add(jacobianTimes(node, at, wide), v.data);
     if (!decides(node)) slack = QUOTIENT_ERROR * left.magnitude;
@@ -174,7 +182,10 @@ const squares = (a: ArrayLike<number>): number => {
 };
 
 /** Sums of |w| over what each output channel reads, and over what reads each input channel. */
-function weightSums({ shape, data }: F64Tensor, { groups }: Conv2dAttrs): { readonly outputs: Float64Array; readonly inputs: Float64Array } {
+function weightSums(
+  { shape, data }: F64Tensor,
+  { groups }: Conv2dAttrs,
+): { readonly outputs: Float64Array; readonly inputs: Float64Array } {
   const [out, perGroup, kh, kw] = shape;
   const outputs = new Float64Array(out);
   const inputs = new Float64Array(perGroup * groups);

@@ -7,7 +7,7 @@ export const IDENTITIES = {
   affine: 'S = <w, I> + b on the frozen branch, b summed layer by layer',
   completeness: 'at every cut <signal, x> + b of what lies above = S',
   layers: 'of every layer <signal out, y> - <signal in, x> = its share of b',
-  adjoint: '<J u, v> = <u, J\' v> for random u, v in {-1, 1}',
+  adjoint: "<J u, v> = <u, J' v> for random u, v in {-1, 1}",
   transposed: 'the adjoint of a convolution is the convolution of the spread signal with the flipped kernel',
   seed: 'a signal is linear in its seed; under deconvnet and guided, which ask for its sign, homogeneous to the bit',
   relu: 'each ReLU passes what the definition of each rule says',

@@ -72,7 +72,8 @@ export async function verify(
     const layers = await checkLayersAlone({ gpu, store, rules: DEFAULT_RULES, draw, change }, typeGraph(graph), run, onStage);
     const question: RuleQuestion = { gpu, graph, store, input, target, seed, draw, change };
     const passes = await checkPasses(question, itemGraph, onStage);
-    const smooth = account.remainder === 0 ? undefined : 'layers that are smooth but not piecewise linear enter with their remainder y - J x';
+    const smooth =
+      account.remainder === 0 ? undefined : 'layers that are smooth but not piecewise linear enter with their remainder y - J x';
     const identities = [
       report('affine', [account.affine], smooth),
       report('completeness', account.cuts),
