@@ -150,7 +150,7 @@ function print({ passed, identities, account }: Verification, title: string, ver
   }
   const row = ({ name, verdict, worst, rows }: IdentityReport): string[] =>
     worst === null
-      ? [name, '', '', '', '', '', '']
+      ? [name, '0', '', '', '', 'none', '']
       : [
           name,
           String(rows.length),
