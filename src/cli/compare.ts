@@ -15,6 +15,7 @@ import { ruleSheet, SIGNED_STYLES } from '../visualise/rulesheet.ts';
 import { collect, parseChoice, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount } from './classes.ts';
 import { checkCubeArguments, runCube } from './compareCube.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether } from './outputs.ts';
@@ -22,7 +23,7 @@ import { loadPhoto } from './photo.ts';
 import { progress } from './progress.ts';
 import { costReport, formatTable, printJson, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, HashArguments {
   readonly model: string;
   readonly class?: string;
   readonly labels?: string;
@@ -52,7 +53,7 @@ export function compareCommand(): Command {
     .option('--cube', 'one seed under every pair of a ReLU rule and a max-pool rule instead')
     .option('-o, --output <sheet.png>', 'where to draw')
     .option('--json', 'print the numbers as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withHashOption(command))).action(run);
   return withExample(
     command,
     'backlight compare cat.jpg --model googlenet.onnx --preprocess caffe --labels synset_words.txt -o rules.png',
@@ -118,14 +119,18 @@ async function run(photo: string, args: Arguments): Promise<void> {
         };
         await writeTogether([[args.output, await encodePng(sheet, text)]]);
       }
+      const hashes = hashesOf(args, () =>
+        comparison.seeds.flatMap((seed, s) => RULES.map((rule) => [`${rule} of ${headings[s]}`, seed.signals[rule]] as const)),
+      );
       if (args.json) {
         const seeds = comparison.seeds.map(({ signals: _, ...seed }) => seed);
         const asked = { model: args.model, photo, preprocess: describePreprocess(spec) };
-        printJson({ ...asked, seeds, output: args.output, ...costReport(gpu, network, started) });
+        printJson({ ...asked, seeds, output: args.output, hashes, ...costReport(gpu, network, started) });
       } else {
         comparison.seeds.forEach((seed, s) => printSeed(seed, headings[s]));
         console.log(LEGEND);
         if (args.output !== undefined) console.log(`written: ${args.output}`);
+        printHashes(hashes);
       }
     } finally {
       bar?.stop();

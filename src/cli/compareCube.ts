@@ -12,12 +12,13 @@ import { VERSION } from '../version.ts';
 import { compareCube, POOL_RULES, type CubeCell, type CubeComparison } from '../visualise/cube.ts';
 import { cubeSheet, formatCorrelation, nameOf } from '../visualise/cubesheet.ts';
 import type { SignedStyle } from '../visualise/rulesheet.ts';
+import { hashesOf, printHashes, type HashArguments } from './hashes.ts';
 import { writeTogether } from './outputs.ts';
 import type { PhotoQuestion } from './photo.ts';
 import { progress } from './progress.ts';
 import { costReport, formatTable, printJson } from './session.ts';
 
-export interface CubeArguments {
+export interface CubeArguments extends HashArguments {
   readonly model: string;
   readonly layers?: string;
   readonly class?: string;
@@ -76,14 +77,27 @@ export async function runCube(gpu: Gpu, network: Network, args: CubeArguments, q
     };
     await writeTogether([[args.output, await encodePng(sheet, text)]]);
   }
+  const hashes = hashesOf(args, () =>
+    cube.rows.flat().map(({ relu, maxpool, signal }) => [`${relu}, ${maxpool} of ${seed}`, signal] as const),
+  );
   if (args.json) {
     const { class: k, neuron: unit, value, rows } = cube;
     const cells = rows.flat().map(({ signal: _, ...cell }) => cell);
     const asked = { model: args.model, photo, preprocess: describePreprocess(spec) };
-    printJson({ ...asked, class: k, neuron: unit, value, cells, output: args.output, ...costReport(gpu, network, question.started) });
+    printJson({
+      ...asked,
+      class: k,
+      neuron: unit,
+      value,
+      cells,
+      output: args.output,
+      hashes,
+      ...costReport(gpu, network, question.started),
+    });
   } else {
     print(cube, seed);
     if (args.output !== undefined) console.log(`written: ${args.output}`);
+    printHashes(hashes);
   }
   return cube;
 }

@@ -7,13 +7,14 @@ import { ratio, type IdentityReport, type Residual } from '../verify/identity.ts
 import { fill, normal } from '../verify/random.ts';
 import { verify, type Verification } from '../verify/verify.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { loadInput, withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP, openModel } from './model.ts';
 import { checkOutputs, writeTogether } from './outputs.ts';
 import { seedFor } from './seeds.ts';
 import { adapterReport, CheckFailed, declaredShape, formatTable, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, HashArguments {
   readonly input?: string;
   readonly target?: string;
   readonly neuron?: string;
@@ -36,7 +37,7 @@ export function verifyCommand(): Command {
     .option('--seed <n>', 'seed of what is drawn at random', '1')
     .option('--verbose', "print every layer's part in the account S = <w, I> + b, too")
     .option('--json <file>', 'write every residual and the account there');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withHashOption(command))).action(run);
   return withExample(
     command,
     'backlight verify default',
@@ -60,6 +61,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
       itemGraph: input.shape[0] > 1 ? at(1).graph : undefined,
       onStage: stages(),
     });
+    const hashes = hashesOf(args, () => [['gradient', result.gradient]]);
     if (args.json !== undefined) {
       const asked = {
         model: modelPath,
@@ -68,10 +70,11 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
         class: chosen,
         neuron: args.neuron,
       };
-      const text = JSON.stringify({ adapter: adapterReport(gpu.info), ...asked, ...asJson(result) }, null, 2);
+      const text = JSON.stringify({ adapter: adapterReport(gpu.info), ...asked, ...asJson(result), hashes }, null, 2);
       await writeTogether([[args.json, new TextEncoder().encode(`${text}\n`)]]);
     }
     print(result, `${title}, ${formatShape(input.shape)}`, args.verbose ?? false);
+    printHashes(hashes);
     console.log(`${((performance.now() - started) / 1000).toFixed(1)} s`);
     if (!result.passed) throw new CheckFailed();
   });

@@ -32,6 +32,8 @@ export interface Verification {
   readonly passed: boolean;
   readonly identities: readonly IdentityReport[];
   readonly account: Account;
+  /** The gradient of the account. */
+  readonly gradient: Tensor;
 }
 
 export interface VerifyOptions {
@@ -67,6 +69,9 @@ export async function verify(
   const at = { target, seed: widen(seed), input: name, rules: DEFAULT_RULES };
   const account = drawUpAccount(typed, separate, run, at, (done, total) => onStage('the account', done, total));
 
+  const { shape, data } = run.signals.get(name)!;
+  const gradient: Tensor = { shape, data: Float32Array.from(data) };
+
   const store = new ParameterStore(gpu, parameters);
   try {
     const layers = await checkLayersAlone({ gpu, store, rules: DEFAULT_RULES, draw, change }, typeGraph(graph), run, onStage);
@@ -82,7 +87,7 @@ export async function verify(
       ...passes,
     ];
     onStage('done', 1, 1);
-    return { passed: identities.every(({ verdict }) => verdict !== 'fails'), identities, account };
+    return { passed: identities.every(({ verdict }) => verdict !== 'fails'), identities, account, gradient };
   } finally {
     store.dispose();
   }
