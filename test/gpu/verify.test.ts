@@ -288,5 +288,22 @@ for (const { what, shaders = [], find = '', replace = '', change, named } of FAU
   });
 }
 
+test('a bias lost in a single layer, each in turn: that layer alone is named', async () => {
+  for (const name of ['conv1', 'conv9']) {
+    const lose = (plan: Plan): Plan => ({
+      ...plan,
+      forward: plan.forward.map((step) => (step.node === name ? { ...step, geometry: { ...step.geometry, biased: 0 } } : step)),
+    });
+    const { identities } = await verified(SUBJECT, lose);
+    for (const { name: identity, failing } of identities)
+      if (identity === 'layers' || identity === 'adjoint')
+        assert.equal(
+          failing.map(({ layer }) => layer),
+          [name],
+          identity,
+        );
+  }
+});
+
 test.after(() => gpu.dispose());
 test.run();
