@@ -58,7 +58,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
     const result = await verify(gpu, loaded.graph, loaded.parameters, input, {
       ...question,
       draw,
-      itemGraph: input.shape[0] > 1 ? at(1).graph : undefined,
+      graphAt: (items) => at(items).graph,
       onStage: stages(),
     });
     const hashes = hashesOf(args, () => [['gradient', result.gradient]]);

@@ -13,6 +13,8 @@
  *
  * The bound of a layer is what rounding may do to its two kernels: with |y - (J x + c)| <= e and |signal at x - J' signal at y| <= f, element by
  * element, the difference of the sides is at most <|signal at y|, e> + <|x|, f>. For a convolution both are gamma_K <|signal at y|, |W||x| + |b|>.
+ * That is certain and, since all errors are taken to point one way, wide: a bias that matters little to the score may be lost within it. The checks
+ * of single layers (adjoints.ts) are the sharper ones.
  */
 import type { TypedGraph, TypedNode } from '../graph.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';

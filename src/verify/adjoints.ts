@@ -1,6 +1,6 @@
 /**
- * Every layer of a network by itself, with its real weights and shapes: <J u, v> = <u, J' v>, and for convolutions J' v against a convolution of
- * another kind.
+ * Every layer of a network by itself, with its real weights and shapes: <J u, v> = <u, J' v>; y(0) = c where it is affine; and for convolutions J' v
+ * against a convolution of another kind.
  *
  * u and v are drawn from {-1, 1}. For an affine layer J u is the device's own y(u) less the layer's constant part, so that a lost bias shows too; for
  * a layer that decides (ReLU, max-pool, clip) or is smooth (LRN, softmax) it is worked out in f64 on the branch, or at the point, that the network
@@ -25,7 +25,7 @@ import type { F64Tensor } from '../reference/types.ts';
 import type { LayerRules } from '../rule.ts';
 import { size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 import { convolutionTerms } from './account.ts';
-import { Dot, type Residual } from './identity.ts';
+import { Dot, ratio, type Residual } from './identity.ts';
 import { constantPart, isAffine, jacobianTimes, QUOTIENT_ERROR, type NodeInputs } from './linearisation.ts';
 import { fill, uniform } from './random.ts';
 
@@ -76,7 +76,7 @@ function layerGraph({ node, x, isParameter }: LayerAt): { readonly graph: Graph;
   };
 }
 
-/** Runs a graph once on poisoned buffers: its value #y, and what `seed` there brings to each of `wrt`. */
+/** Runs a graph once on poisoned buffers: its value #y, what `seed` there brings to each of `wrt`, and #y for the inputs `zero`. */
 async function runOnce(
   { gpu, change, rules }: LayerContext,
   parameters: ParameterStore | ReadonlyMap<string, AnyTensor>,
@@ -84,7 +84,8 @@ async function runOnce(
   inputs: Readonly<Record<string, AnyTensor>>,
   wrt: readonly string[],
   seed?: Tensor,
-): Promise<{ readonly y: Tensor; readonly d: readonly Tensor[] }> {
+  zero?: Readonly<Record<string, AnyTensor>>,
+): Promise<{ readonly y: Tensor; readonly d: readonly Tensor[]; readonly atZero: Tensor | null }> {
   const options = seed ? { target: '#y', wrt, rule: rules } : {};
   const plan = change(compile(graph, { keep: ['#y'], ...options, traits: traitsOf(gpu) }));
   const executor = await Executor.create(gpu, plan, parameters);
@@ -94,7 +95,10 @@ async function runOnce(
     else await executor.forward(inputs);
     const d: Tensor[] = [];
     if (seed) for (const name of wrt) d.push(await executor.readGradient(name));
-    return { y: await executor.readTensor('#y'), d };
+    const y = await executor.readTensor('#y');
+    if (!zero) return { y, d, atZero: null };
+    await executor.forward(zero);
+    return { y, d, atZero: await executor.readTensor('#y') };
   } finally {
     executor.dispose();
   }
@@ -106,6 +110,8 @@ export interface LayerAdjoint {
   readonly v: Tensor;
   /** J' v at the first input. */
   readonly dx: Tensor;
+  /** y(0) of an affine layer against its constant part; null for a layer that is none. */
+  readonly constant: Residual | null;
 }
 
 /** <J u, v> = <u, J' v> for one layer. */
@@ -126,13 +132,18 @@ export async function checkAdjoint(context: LayerContext, layer: LayerAt): Promi
   const wrt = names.filter((_, k) => varying[k]);
   const { shape } = typeGraph(graph).values.get('#y')!;
   const v = signs(shape, context.draw + 7);
-  const { y, d } = await runOnce(context, context.store, graph, inputs, wrt, v);
+  const zero = Object.fromEntries(
+    Object.entries(inputs).map(([name, t]) => [name, wrt.includes(name) ? { shape: t.shape, data: new Float32Array(t.data.length) } : t]),
+  );
+  const { y, d, atZero } = await runOnce(context, context.store, graph, inputs, wrt, v, affine ? zero : undefined);
 
   const at: NodeInputs = { x: affine ? x.map((t, k) => wide[k] ?? t) : x, varying };
   const left = new Dot();
   let slack = 0;
+  let constant: Residual | null = null;
   if (affine) {
     const { data: c } = constantPart(node, at, widen(y));
+    constant = checkConstant(layer, atZero!, c);
     left.add(y.data, v.data);
     if (c)
       left.add(
@@ -147,7 +158,21 @@ export async function checkAdjoint(context: LayerContext, layer: LayerAt): Promi
   let k = 0;
   for (const t of u) if (t) right.add(t.data, d[k++].data);
   const bound = DEVIATIONS * roundingNorm(layer, at, affine, widen(y), widen(v), context.rules) + slack + left.error + right.error;
-  return { residual: { layer: node.name, op: node.op, residual: left.value - right.value, bound }, v, dx: d[0] };
+  return { residual: { layer: node.name, op: node.op, residual: left.value - right.value, bound }, v, dx: d[0], constant };
+}
+
+/** y(0) = c, element by element: a bias too small to show beside J u shows here. */
+function checkConstant({ node, x, varying }: LayerAt, y: Tensor, c: Float64Array | null): Residual {
+  // A convolution of zeros leaves the bias as it is; what others do to a constant the reference knows.
+  const empty = x.map((t, k) => t && (varying[k] ? { shape: t.shape, data: new Float64Array(t.data.length) } : t));
+  const bounds = node.op === 'conv2d' ? null : REFERENCE[node.op].forward({ attrs: node.typedAttrs, x: empty, bounds: true })[0].bound!;
+  let worst: Residual = { layer: node.name, op: node.op, residual: 0, bound: 0 };
+  for (let i = 0; i < y.data.length; i++) {
+    const want = c?.[i] ?? 0;
+    const row = { ...worst, residual: Math.abs(y.data[i] - want), bound: bounds?.[i] ?? sumBound(1, Math.abs(want)) };
+    if (y.data[i] !== want && !(ratio(row) <= ratio(worst))) worst = row;
+  }
+  return worst;
 }
 
 /** ||e|| + ||f||: the rounding bounds of all elements of y(u), where the device made it, and of J' v. */

@@ -8,6 +8,7 @@ export const IDENTITIES = {
   completeness: 'at every cut <signal, x> + b of what lies above = S',
   layers: 'of every layer <signal out, y> - <signal in, x> = its share of b',
   adjoint: "<J u, v> = <u, J' v> for random u, v in {-1, 1}",
+  constant: 'y(0) of every affine layer is what the network holds there: its bias, or zero',
   transposed: 'the adjoint of a convolution is the convolution of the spread signal with the flipped kernel',
   relu: 'each ReLU passes what the definition of each rule says',
   seed: 'a signal is linear in its seed; under deconvnet and guided, which ask for its sign, homogeneous to the bit',

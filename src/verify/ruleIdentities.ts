@@ -266,21 +266,42 @@ export async function checkReluLayer(
   return rows;
 }
 
-/** Every item of a batch alone against its share of the batch. */
-export async function checkBatch(question: RuleQuestion, itemGraph: Graph): Promise<Residual[]> {
+/** One item of a batch, or a batch of two. */
+const item = ({ shape, data }: Tensor, n: number): Tensor => {
+  const length = data.length / shape[0];
+  return { shape: [1, ...shape.slice(1)], data: data.slice(n * length, (n + 1) * length) };
+};
+const pair = (a: Tensor, b: Tensor): Tensor => {
+  const data = new Float32Array(2 * a.data.length);
+  data.set(a.data);
+  data.set(b.data, a.data.length);
+  return { shape: [2, ...a.shape.slice(1)], data };
+};
+
+/**
+ * Every item of a batch alone against its share of the batch. An input of one item becomes the second of two, behind itself back to front: a kernel
+ * that looks at the first item only would be right about that one.
+ * @param other the graph for a batch of two, or of one for a question of several items
+ */
+export async function checkBatch(question: RuleQuestion, other: Graph): Promise<Residual[]> {
   const name = inputOf(question);
-  const { input, seed } = question;
-  const items = input.shape[0];
-  const { signal: whole } = await under(question, question.graph, 'gradient', { [name]: input });
-  const item = ({ shape, data }: Tensor, n: number): Tensor => {
-    const length = data.length / items;
-    return { shape: [1, ...shape.slice(1)], data: data.slice(n * length, (n + 1) * length) };
+  const signalOf = async (graph: Graph, input: Tensor, seed: Tensor): Promise<Tensor> => {
+    const { signal } = await under({ ...question, seed }, graph, 'gradient', { [name]: input });
+    return { shape: input.shape, data: signal };
   };
-  const rows: Residual[] = [];
-  for (let n = 0; n < items; n++) {
-    const alone = { ...question, graph: itemGraph, input: item(input, n), seed: item(seed, n) };
-    const { signal } = await under(alone, itemGraph, 'gradient', { [name]: alone.input });
-    rows.push({ layer: `item ${n}`, op: '', residual: differingBits(signal, item({ shape: input.shape, data: whole }, n).data), bound: 0 });
+  const { graph, input, seed } = question;
+  const whole = await signalOf(graph, input, seed);
+  const row = (n: number, got: Tensor, want: Tensor): Residual => ({
+    layer: `item ${n}`,
+    op: '',
+    residual: differingBits(got.data, want.data),
+    bound: 0,
+  });
+  if (input.shape[0] === 1) {
+    const both = pair({ shape: input.shape, data: input.data.slice().reverse() }, input);
+    return [row(1, item(await signalOf(other, both, pair(seed, seed)), 1), whole)];
   }
+  const rows: Residual[] = [];
+  for (let n = 0; n < input.shape[0]; n++) rows.push(row(n, item(whole, n), await signalOf(other, item(input, n), item(seed, n))));
   return rows;
 }

@@ -2,6 +2,7 @@
  * The engine's identities on a given network, on the adapter in use. None needs to know what a kernel should have computed: they hold between
  * numbers that the device itself has made.
  */
+import { InputError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { ParameterStore } from '../gpu/store.ts';
 import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
@@ -40,8 +41,8 @@ export interface VerifyOptions {
   /** The value in which the seed lies, and the seed. */
   readonly target: string;
   readonly seed: Tensor;
-  /** The graph for a batch of one, for the identity of batches; without it that is left out. */
-  readonly itemGraph?: Graph;
+  /** The graph for another batch, for the identity of batches; without it, or where it throws, that is left out. */
+  readonly graphAt?: (batch: number) => Graph;
   /** Seed of what is drawn at random. Default: 1. */
   readonly draw?: number;
   readonly onStage?: (stage: string, done: number, total: number) => void;
@@ -59,7 +60,7 @@ export async function verify(
   graph: Graph,
   parameters: ReadonlyMap<string, AnyTensor>,
   input: Tensor,
-  { target, seed, itemGraph, draw = 1, onStage = () => {}, change = (plan) => plan }: VerifyOptions,
+  { target, seed, graphAt, draw = 1, onStage = () => {}, change = (plan) => plan }: VerifyOptions,
 ): Promise<Verification> {
   const name = graph.inputs[0].name;
   const separate = separateUses(graph);
@@ -76,7 +77,7 @@ export async function verify(
   try {
     const layers = await checkLayersAlone({ gpu, store, rules: DEFAULT_RULES, draw, change }, typeGraph(graph), run, onStage);
     const question: RuleQuestion = { gpu, graph, store, input, target, seed, draw, change };
-    const passes = await checkPasses(question, itemGraph, onStage);
+    const passes = await checkPasses(question, graphAt, onStage);
     const smooth =
       account.remainder === 0 ? undefined : 'layers that are smooth but not piecewise linear enter with their remainder y - J x';
     const identities = [
@@ -104,6 +105,7 @@ async function checkLayersAlone(
   const parameters = new Set(graph.parameters.map((p) => p.name));
   const dependent = new Set([graph.inputs[0].name]);
   const adjoints: Residual[] = [];
+  const constants: Residual[] = [];
   const transposed: Residual[] = [];
   const relus: Residual[] = [];
   const seen = new Set<number>();
@@ -116,8 +118,9 @@ async function checkLayersAlone(
     const x = node.inputs.map((input) => (input === '' ? null : values.get(input)!));
     const layer: LayerAt = { node, x, varying, isParameter: (input) => parameters.has(input) };
     const own = { ...context, draw: context.draw + 1000 * (i + 1) };
-    const { residual, v, dx } = await checkAdjoint(own, layer);
+    const { residual, v, dx, constant } = await checkAdjoint(own, layer);
     adjoints.push(residual);
+    if (constant) constants.push(constant);
     if (node.op === 'conv2d' && varying.every((vary, k) => vary === (k === 0))) transposed.push(await checkTransposed(own, layer, v, dx));
     if (!decides(node)) continue;
     const onGrid = coarse(x[0]!);
@@ -134,6 +137,7 @@ async function checkLayersAlone(
   }
   return [
     report('adjoint', adjoints, adjoints.length > 0 ? undefined : 'no layer computes anything'),
+    report('constant', constants, constants.length > 0 ? undefined : 'no layer is affine'),
     report('transposed', transposed, transposed.length > 0 ? undefined : 'the network has no convolution'),
     report('relu', relus, relus.length > 0 ? undefined : 'the network has no ReLU'),
   ];
@@ -149,7 +153,7 @@ function coarse({ shape, data }: F64Tensor): F64Tensor {
 /** What whole passes have to satisfy. */
 async function checkPasses(
   question: RuleQuestion,
-  itemGraph: Graph | undefined,
+  graphAt: VerifyOptions['graphAt'],
   onStage: NonNullable<VerifyOptions['onStage']>,
 ): Promise<IdentityReport[]> {
   const { shape } = question.seed;
@@ -180,9 +184,20 @@ async function checkPasses(
       )
     : report('open relu', [], 'the network has no ReLU');
   onStage('batch', 0, 1);
-  const batches =
-    itemGraph && question.input.shape[0] > 1
-      ? report('batch', await checkBatch(question, itemGraph))
-      : report('batch', [], 'a batch of one');
-  return [seeds, noRelu, openRelu, batches];
+  return [seeds, noRelu, openRelu, await batches(question, graphAt)];
+}
+
+async function batches(question: RuleQuestion, graphAt: VerifyOptions['graphAt']): Promise<IdentityReport> {
+  if (!graphAt) return report('batch', [], 'the network is known for one batch alone');
+  let other: Graph;
+  try {
+    other = graphAt(question.input.shape[0] === 1 ? 2 : 1);
+    typeGraph(other);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return report('batch', [], `the network cannot take another batch: ${error.message}`);
+  }
+  const note =
+    question.input.shape[0] === 1 ? 'here the second of two; a batch of two (--batch 2) checks every layer on two items' : undefined;
+  return report('batch', await checkBatch(question, other), note);
 }
