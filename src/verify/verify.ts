@@ -15,7 +15,7 @@ import { size, type AnyTensor, type Tensor } from '../tensor.ts';
 import { drawUpAccount, type Account } from './account.ts';
 import { checkAdjoint, checkTransposed, type LayerAt, type LayerContext } from './adjoints.ts';
 import { report, type IdentityReport, type Residual } from './identity.ts';
-import { runOnDevice, type DeviceRun } from './layers.ts';
+import { runOnDevice } from './layers.ts';
 import { fill, normal } from './random.ts';
 import {
   checkBatch,
@@ -62,22 +62,12 @@ export async function verify(
   input: Tensor,
   { target, seed, graphAt, draw = 1, onStage = () => {}, change = (plan) => plan }: VerifyOptions,
 ): Promise<Verification> {
-  const name = graph.inputs[0].name;
-  const separate = separateUses(graph);
-  const typed = typeGraph(separate.graph);
-  onStage('the network', 0, 1);
-  const run = await runOnDevice(gpu, typed, parameters, input, { target, seed, rule: DEFAULT_RULES, wrt: [name], change });
-  const at = { target, seed: widen(seed), input: name, rules: DEFAULT_RULES };
-  const account = drawUpAccount(typed, separate, run, at, (done, total) => onStage('the account', done, total));
-
-  const { shape, data } = run.signals.get(name)!;
-  const gradient: Tensor = { shape, data: Float32Array.from(data) };
-
+  const { account, gradient, values } = await accountOf(gpu, graph, parameters, input, { target, seed, onStage, change });
   const store = new ParameterStore(gpu, parameters);
   try {
-    const layers = await checkLayersAlone({ gpu, store, rules: DEFAULT_RULES, draw, change }, typeGraph(graph), run, onStage);
+    const layers = await checkLayersAlone({ gpu, store, rules: DEFAULT_RULES, draw, change }, typeGraph(graph), values, onStage);
     const question: RuleQuestion = { gpu, graph, store, input, target, seed, draw, change };
-    const passes = await checkPasses(question, graphAt, onStage);
+    const passes = await checkPasses(question, gradient, graphAt, onStage);
     const smooth =
       account.remainder === 0 ? undefined : 'layers that are smooth but not piecewise linear enter with their remainder y - J x';
     const identities = [
@@ -94,11 +84,32 @@ export async function verify(
   }
 }
 
+/** The run whose account is drawn up. It is the largest thing here, in f64: what outlives it is its gradient, and its values in f32. */
+async function accountOf(
+  gpu: Gpu,
+  graph: Graph,
+  parameters: ReadonlyMap<string, AnyTensor>,
+  input: Tensor,
+  { target, seed, onStage, change }: Required<Pick<VerifyOptions, 'target' | 'seed' | 'onStage' | 'change'>>,
+): Promise<{ readonly account: Account; readonly gradient: Tensor; readonly values: ReadonlyMap<string, AnyTensor> }> {
+  const [{ name }] = graph.inputs;
+  const separate = separateUses(graph);
+  const typed = typeGraph(separate.graph);
+  onStage('the network', 0, 1);
+  const run = await runOnDevice(gpu, typed, parameters, input, { target, seed, rule: DEFAULT_RULES, wrt: [name], change });
+  const at = { target, seed: widen(seed), input: name, rules: DEFAULT_RULES };
+  const account = drawUpAccount(typed, separate, run, at, (done, total) => onStage('the account', done, total));
+  const narrow = ({ shape, data }: F64Tensor): Tensor => ({ shape, data: Float32Array.from(data) });
+  const values = new Map<string, AnyTensor>(parameters);
+  for (const [value, tensor] of run.values) if (!values.has(value) && separate.of(value) === value) values.set(value, narrow(tensor));
+  return { account, gradient: narrow(run.signals.get(name)!), values };
+}
+
 /** What single layers have to satisfy. */
 async function checkLayersAlone(
   context: LayerContext,
   typed: TypedGraph,
-  { values }: Pick<DeviceRun, 'values'>,
+  values: ReadonlyMap<string, AnyTensor>,
   onStage: NonNullable<VerifyOptions['onStage']>,
 ): Promise<IdentityReport[]> {
   const { graph } = typed;
@@ -115,7 +126,7 @@ async function checkLayersAlone(
     if (!varying.includes(true)) continue;
     for (const output of node.outputs) if (output !== '') dependent.add(output);
     if (node.definition.alias?.(node.typedAttrs, false)) continue;
-    const x = node.inputs.map((input) => (input === '' ? null : values.get(input)!));
+    const x = node.inputs.map((input) => (input === '' ? null : widen(values.get(input)!)));
     const layer: LayerAt = { node, x, varying, isParameter: (input) => parameters.has(input) };
     const own = { ...context, draw: context.draw + 1000 * (i + 1) };
     const { residual, v, dx, constant } = await checkAdjoint(own, layer);
@@ -153,6 +164,7 @@ function coarse({ shape, data }: F64Tensor): F64Tensor {
 /** What whole passes have to satisfy. */
 async function checkPasses(
   question: RuleQuestion,
+  gradient: Tensor,
   graphAt: VerifyOptions['graphAt'],
   onStage: NonNullable<VerifyOptions['onStage']>,
 ): Promise<IdentityReport[]> {
@@ -184,10 +196,10 @@ async function checkPasses(
       )
     : report('open relu', [], 'the network has no ReLU');
   onStage('batch', 0, 1);
-  return [seeds, noRelu, openRelu, await batches(question, graphAt)];
+  return [seeds, noRelu, openRelu, await batches(question, gradient, graphAt)];
 }
 
-async function batches(question: RuleQuestion, graphAt: VerifyOptions['graphAt']): Promise<IdentityReport> {
+async function batches(question: RuleQuestion, gradient: Tensor, graphAt: VerifyOptions['graphAt']): Promise<IdentityReport> {
   if (!graphAt) return report('batch', [], 'the network is known for one batch alone');
   let other: Graph;
   try {
@@ -199,5 +211,5 @@ async function batches(question: RuleQuestion, graphAt: VerifyOptions['graphAt']
   }
   const note =
     question.input.shape[0] === 1 ? 'here the second of two; a batch of two (--batch 2) checks every layer on two items' : undefined;
-  return report('batch', await checkBatch(question, other), note);
+  return report('batch', await checkBatch(question, other, gradient), note);
 }
