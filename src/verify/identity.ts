@@ -62,7 +62,7 @@ export class Dot {
   magnitude = 0;
   #terms = 0;
 
-  /** Adds a * b, element by element; a null factor is 1. */
+  /** Adds the scalar product of a and b. */
   add(a: ArrayLike<number>, b: ArrayLike<number>): this {
     let [value, magnitude] = [0, 0];
     for (let i = 0; i < a.length; i++) {
