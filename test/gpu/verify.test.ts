@@ -16,6 +16,7 @@ import { runOnDevice } from '../../src/verify/layers.ts';
 import { fill, normal } from '../../src/verify/random.ts';
 import { separateUses } from '../../src/verify/uses.ts';
 import { verify, type Verification } from '../../src/verify/verify.ts';
+import { dataPath, dataPresent, sayMissing } from '../data.ts';
 import { randomNet } from '../nets.ts';
 
 const gpu = await openDevice();
@@ -195,6 +196,18 @@ test('the shipped network: every identity holds, far within its bound', async ()
     if (worst && name !== 'constant') assert.ok(ratio(worst) < 0.1, `${name} ${ratio(worst)}`);
   assert.ok(Math.abs(result.account.score - result.account.along - result.account.bias - result.account.remainder) < 1e-5);
 });
+
+if (!dataPresent) sayMissing('the identities on SqueezeNet');
+else {
+  test('SqueezeNet 1.1, on a small picture: every identity holds', async () => {
+    const model = await loadModel(dataPath('models', 'squeezenet1.1.onnx'));
+    const shape = [1, 3, 67, 67];
+    const loaded = model.at({ [model.input.name]: shape });
+    const result = await verified({ ...loaded, input: { shape, data: fill(size(shape), normal(1)) } });
+    assert.equal(failures(result), []);
+    assert.is(result.identities.find(({ name }) => name === 'transposed')!.rows.length, 26);
+  });
+}
 
 /** Ten faults; each a text in one shader or several, or a change of the plan. */
 const FAULTS: readonly {
