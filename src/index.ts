@@ -109,7 +109,10 @@ export { SCHEDULES, type Schedule } from './train/schedule.ts';
 export { DivergenceError, Trainer, type StepReport, type TrainingRecipe, type TrainingState } from './train/trainer.ts';
 export { formatMetrics, readMetrics, type MetricsRow, type TrainingRow, type ValidationRow } from './train/metrics.ts';
 export { certify, type Certificate, type CertifyOptions } from './verify/certify.ts';
+export { verify, type Verification, type VerifyOptions } from './verify/verify.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';
+export { compareCube, type CubeCell, type CubeComparison, type CubeOptions } from './visualise/cube.ts';
+export { cubeSheet, type CubeSheetOptions } from './visualise/cubesheet.ts';
 export {
   compareRules,
   spacedLayers,

@@ -6,13 +6,14 @@ import { typeGraph, valueInfo, type Graph } from '../graph.ts';
 import { certify, type Certificate } from '../verify/certify.ts';
 import type { GradientError } from '../verify/gradcheck.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { seedFor, type SeedArguments } from './seeds.ts';
 import { adapterReport, CheckFailed, formatTable, loadQuestion, printJson, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, SeedArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, SeedArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly list: string;
@@ -30,7 +31,7 @@ export function certifyCommand(): Command {
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor instead of a class; TENSOR:k for a vector')
     .option('--list <n>', 'how many decisions to list, those that differ first', '12')
     .option('--json', 'print the certificate as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(run);
   return withExample(
     command,
     'backlight certify --model googlenet.onnx --input cat.jpg --preprocess caffe --target 282',
@@ -46,8 +47,9 @@ async function run(args: Arguments): Promise<void> {
     const question = await seedFor(gpu, { graph, parameters }, input, args);
     const { target, seed } = question;
     const certificate = await certify(gpu, graph, parameters, input, { target, seed, rule: rules.spec, limit, onStage: stages(args.json) });
+    const hashes = hashesOf(args, () => [['gradient', certificate.gradient]]);
     if (args.json) {
-      const { layers, ...rest } = certificate;
+      const { layers, gradient: _, ...rest } = certificate;
       const checked = layers.map(({ node, op, forward, backward, passed }) => ({
         node,
         op,
@@ -56,8 +58,11 @@ async function run(args: Arguments): Promise<void> {
         passed,
       }));
       const asked = { model: args.model, input: args.input, tensor: target, class: question.class, neuron: args.neuron, rule: rules.spec };
-      printJson({ adapter: adapterReport(gpu.info), ...asked, ...rest, layers: checked });
-    } else print(certificate, graph, `${rules.words} of ${question.title}`);
+      printJson({ adapter: adapterReport(gpu.info), ...asked, ...rest, layers: checked, hashes });
+    } else {
+      print(certificate, graph, `${rules.words} of ${question.title}`);
+      printHashes(hashes);
+    }
     if (!certificate.certified) throw new CheckFailed();
   });
 }

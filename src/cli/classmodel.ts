@@ -11,6 +11,7 @@ import { CLASS_MODEL_PRESETS, classModelRecipe, type ClassModelPreset, type Clas
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
 import { pictureFile, sheetFile, stacked, type Search } from './classmodelFiles.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { MODEL_HELP, openModel } from './model.ts';
@@ -18,7 +19,7 @@ import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import { progress } from './progress.ts';
 import { adapterReport, formatTable, printJson, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, HashArguments {
   readonly model: string;
   readonly class: string;
   readonly labels?: string;
@@ -80,7 +81,7 @@ export function classModelCommand(): Command {
     .option('--seed <n>', 'of noise and jitter')
     .option('--display <how>', 'clip (the pixels that the network saw) or stretch (I times a factor, plus the mean)', 'clip')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withHashOption(command))).action(run);
   return withExample(
     command,
     'backlight class-model --model googlenet.onnx --preprocess caffe --labels synset_words.txt --class goose -o goose.png',
@@ -157,7 +158,8 @@ async function run(args: Arguments): Promise<void> {
       files.push([args.trace, new TextEncoder().encode(`${JSON.stringify(traced, null, 1)}\n`)]);
     }
     await writeTogether(files);
-    if (args.json) printJson({ ...report, files: files.map(([file]) => file), seconds, adapter: adapterReport(gpu.info) });
+    const hashes = hashesOf(args, () => models.map(({ class: k, image }) => [`image of ${classTitle(labels, k)}`, image] as const));
+    if (args.json) printJson({ ...report, hashes, files: files.map(([file]) => file), seconds, adapter: adapterReport(gpu.info) });
     else {
       console.log(
         formatTable(
@@ -174,6 +176,7 @@ async function run(args: Arguments): Promise<void> {
         ),
       );
       console.log(`${recipe.iterations} steps in ${seconds.toFixed(1)} s; written: ${files.map(([file]) => file).join(', ')}`);
+      printHashes(hashes);
     }
   });
 }

@@ -14,6 +14,8 @@ import { compareRules, type CompareOptions, type RulePair, type SeedComparison }
 import { ruleSheet, SIGNED_STYLES } from '../visualise/rulesheet.ts';
 import { collect, parseChoice, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount } from './classes.ts';
+import { checkCubeArguments, runCube } from './compareCube.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether } from './outputs.ts';
@@ -21,13 +23,14 @@ import { loadPhoto } from './photo.ts';
 import { progress } from './progress.ts';
 import { costReport, formatTable, printJson, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, HashArguments {
   readonly model: string;
   readonly class?: string;
   readonly labels?: string;
   readonly layers?: string;
   readonly neuron: readonly string[];
   readonly signed: string;
+  readonly cube?: boolean;
   readonly output?: string;
   readonly json?: boolean;
 }
@@ -47,13 +50,15 @@ export function compareCommand(): Command {
     )
     .option('--neuron <tensor:c,y,x>', 'one unit of any tensor to seed from; may be repeated', collect, [])
     .option('--signed <style>', "signed pictures: colour (the input's channels about mid-grey) or rdbu (their sum, blue to red)", 'colour')
+    .option('--cube', 'one seed under every pair of a ReLU rule and a max-pool rule instead')
     .option('-o, --output <sheet.png>', 'where to draw')
     .option('--json', 'print the numbers as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(run);
+  withPictureOptions(withDeviceOptions(withHashOption(command))).action(run);
   return withExample(
     command,
     'backlight compare cat.jpg --model googlenet.onnx --preprocess caffe --labels synset_words.txt -o rules.png',
     'backlight compare cat.jpg --model googlenet.onnx --preprocess caffe --layers inception_3b/output,inception_5a/output -o r.png',
+    'backlight compare cat.jpg --model default --cube -o cube.png',
   );
 }
 
@@ -61,6 +66,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
   const started = performance.now();
   const signed = parseChoice(args.signed, SIGNED_STYLES, '--signed');
   const neurons = args.neuron.map(parseNeuron);
+  if (args.cube) checkCubeArguments(args, neurons);
   await checkOutputs(
     [{ option: '--output', file: args.output, extensions: ['.png'] }],
     [args.model, photo, ...(args.labels ? [args.labels] : [])],
@@ -75,6 +81,11 @@ async function run(photo: string, args: Arguments): Promise<void> {
     const network = new Network(gpu, graph, parameters);
     let bar: ReturnType<typeof progress> | undefined;
     try {
+      if (args.cube) {
+        const wanted = options.class ?? 'top1';
+        await runCube(gpu, network, args, { photo, picture, spec, labels, graph, class: wanted, neuron: neurons[0], signed, started });
+        return;
+      }
       const onPass = (done: number, total: number): void => (bar ??= progress(total, 'passes')).tick(done);
       const comparison = await compareRules(network, picture, spec, { ...options, onPass });
       bar?.stop();
@@ -108,14 +119,18 @@ async function run(photo: string, args: Arguments): Promise<void> {
         };
         await writeTogether([[args.output, await encodePng(sheet, text)]]);
       }
+      const hashes = hashesOf(args, () =>
+        comparison.seeds.flatMap((seed, s) => RULES.map((rule) => [`${rule} of ${headings[s]}`, seed.signals[rule]] as const)),
+      );
       if (args.json) {
         const seeds = comparison.seeds.map(({ signals: _, ...seed }) => seed);
         const asked = { model: args.model, photo, preprocess: describePreprocess(spec) };
-        printJson({ ...asked, seeds, output: args.output, ...costReport(gpu, network, started) });
+        printJson({ ...asked, seeds, output: args.output, hashes, ...costReport(gpu, network, started) });
       } else {
         comparison.seeds.forEach((seed, s) => printSeed(seed, headings[s]));
         console.log(LEGEND);
         if (args.output !== undefined) console.log(`written: ${args.output}`);
+        printHashes(hashes);
       }
     } finally {
       bar?.stop();

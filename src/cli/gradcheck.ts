@@ -6,13 +6,14 @@ import { gradcheck, type GradcheckReport } from '../verify/gradcheck.ts';
 import type { Comparison } from '../verify/kernels.ts';
 import { fill, normal } from '../verify/random.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP, openModel } from './model.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { seedFor } from './seeds.ts';
 import { adapterReport, CheckFailed, declaredShape, formatTable, loadQuestion, printJson, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, HashArguments {
   readonly input?: string;
   readonly target?: string;
   readonly seed: string;
@@ -27,7 +28,7 @@ export function gradcheckCommand(): Command {
     .option('--target <class>', 'class of the score to differentiate (default: the best one)')
     .option('--seed <n>', 'seed of the random input', '1')
     .option('--json', 'print the report as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(run);
   return withExample(command, 'backlight gradcheck squeezenet1.1.onnx --rule guided');
 }
 
@@ -40,8 +41,12 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
   await withDevice(args, async (gpu) => {
     const { target, seed, class: best } = await seedFor(gpu, { graph, parameters }, input, args);
     const report = await gradcheck(gpu, graph, parameters, input, { target, seed, rule, onLayer: progress(args.json) });
-    if (args.json) printJson({ adapter: adapterReport(gpu.info), model: modelPath, target: best, rule, ...summary(report) });
-    else print(report, best!);
+    const hashes = hashesOf(args, () => report.gradients.map(({ gradient }) => ['gradient', gradient] as const));
+    if (args.json) printJson({ adapter: adapterReport(gpu.info), model: modelPath, target: best, rule, ...summary(report), hashes });
+    else {
+      print(report, best!);
+      printHashes(hashes);
+    }
     if (!report.passed) throw new CheckFailed();
   });
 }
@@ -62,8 +67,12 @@ const short = (c: Comparison | null): Record<string, unknown> | null =>
   c && { worst: c.worst, what: c.what, at: c.at, got: c.got, want: c.want, bound: c.bound };
 
 function summary(report: GradcheckReport): Record<string, unknown> {
-  const { layers, ...rest } = report;
-  return { ...rest, layers: layers.map((l) => ({ ...l, forward: short(l.forward), backward: short(l.backward) })) };
+  const { layers, gradients, ...rest } = report;
+  return {
+    ...rest,
+    gradients: gradients.map(({ gradient: _, ...errors }) => errors),
+    layers: layers.map((l) => ({ ...l, forward: short(l.forward), backward: short(l.backward) })),
+  };
 }
 
 function print(report: GradcheckReport, target: number): void {

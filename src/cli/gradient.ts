@@ -5,13 +5,14 @@ import { writeNpy, writeSafetensors } from '../formats/index.ts';
 import { Network, SCORE_KINDS, type GradientOptions } from '../network.ts';
 import { formatShape, norm } from '../tensor.ts';
 import { parseChoice, parseIntegers, parseNeuron, parseTarget, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample, type Question } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly output: string;
@@ -37,7 +38,7 @@ export function gradientCommand(): Command {
     .option('--wrt <what>', 'input or parameters', 'input')
     .option('--labels <classes>', 'with --wrt parameters: the true class of each item, separated by commas')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(gradient);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(gradient);
   return withExample(
     command,
     'backlight gradient --model googlenet.onnx --input x.npy --target 472 --rule deconvnet --output g.npy',
@@ -91,6 +92,7 @@ async function inputGradient(
       const length = norm(result.gradient);
       if (length === 0)
         console.error('warning: the gradient is zero everywhere: no open path leads from the input to the target under this rule.');
+      const hashes = hashesOf(args, () => [['gradient', result.gradient], ...(result.scores ? [['scores', result.scores] as const] : [])]);
       const report = {
         model: args.model,
         input: args.input,
@@ -102,6 +104,7 @@ async function inputGradient(
         rule: options.rule,
         norm: length,
         output: args.output,
+        hashes,
         ...costReport(gpu, network, started),
       };
       if (args.json) printJson(report);
@@ -112,6 +115,7 @@ async function inputGradient(
         console.log(
           `${ruleWords} of ${what} (${result.values.map((v) => v.toFixed(4)).join(', ')}), ${formatShape(result.gradient.shape)}, norm ${length.toPrecision(6)}, written to ${args.output}`,
         );
+        printHashes(hashes);
       }
     } finally {
       await network.dispose();
@@ -131,6 +135,7 @@ async function parameterGradients(
       const { loss, gradients } = await network.parameterGradients(input, labels);
       for (const [name, gradient] of gradients) warnNonFinite(`the gradient of "${name}"`, gradient);
       await writeTogether([[args.output, writeSafetensors(gradients)]]);
+      const hashes = hashesOf(args, () => [...gradients].map(([name, gradient]) => [`gradient of "${name}"`, gradient] as const));
       const parametersReport = [...gradients].map(([name, { shape, data }]) => ({ name, shape, norm: norm({ shape, data }) }));
       if (args.json) {
         printJson({
@@ -140,6 +145,7 @@ async function parameterGradients(
           loss,
           parameters: parametersReport,
           output: args.output,
+          hashes,
           ...costReport(gpu, network, started),
         });
       } else {
@@ -150,6 +156,7 @@ async function parameterGradients(
           ),
         );
         console.log(`mean cross-entropy ${loss.toFixed(6)}; ${gradients.size} gradients written to ${args.output}`);
+        printHashes(hashes);
       }
     } finally {
       await network.dispose();

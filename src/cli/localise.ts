@@ -16,6 +16,7 @@ import { cutoutRows, framed, maskRows } from '../visualise/cutout.ts';
 import { atMost, localise, type Localisation } from '../visualise/localise.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
@@ -23,7 +24,7 @@ import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.
 import { loadPhoto } from './photo.ts';
 import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, HashArguments {
   readonly model: string;
   readonly class?: string;
   readonly top?: string;
@@ -58,7 +59,7 @@ export function localiseCommand(): Command {
     .option('--cutout <cutout.png>', 'the object with transparency around it, cropped to its extent; of several classes one file each')
     .option('--overlay <overlay.png>', 'the object, its contour and its box in the dimmed photo; of several classes a labelled sheet')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(run);
   return withExample(
     command,
     'backlight localise swan.jpg --model googlenet.onnx --preprocess caffe --cutout swan.png',
@@ -106,6 +107,12 @@ async function run(photo: string, args: Arguments): Promise<void> {
       const drawn =
         args.overlay === undefined ? [] : [[args.overlay, await overlayFile(photo, args, rules.words, named, picture, spec)] as const];
       await writeTogether([...files.map(({ file, content }) => [file, content] as const), ...drawn]);
+      const hashes = hashesOf(args, () =>
+        named.flatMap(({ name, saliency, cut, extents }) => [
+          [`map of ${name}, on the input`, saliency.frame] as const,
+          [`component of ${name}, 1 inside`, { shape: extents, data: Int32Array.from(cut.component) }] as const,
+        ]),
+      );
       const report = {
         model: args.model,
         photo: { file: photo, width: picture.width, height: picture.height },
@@ -113,10 +120,14 @@ async function run(photo: string, args: Arguments): Promise<void> {
         ...options,
         objects: named.map((one) => objectReport(one, labels)),
         outputs: [...files.map(({ file }) => file), ...drawn.map(([file]) => file)],
+        hashes,
         ...costReport(gpu, network, started),
       };
       if (args.json) printJson(report);
-      else print(named, labels, report.outputs);
+      else {
+        print(named, labels, report.outputs);
+        printHashes(hashes);
+      }
     } finally {
       await network.dispose();
     }

@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   plan: async () => (await import('./plan.ts')).planCommand(),
   gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
   certify: async () => (await import('./certify.ts')).certifyCommand(),
+  verify: async () => (await import('./verify.ts')).verifyCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 

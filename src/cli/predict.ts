@@ -4,13 +4,14 @@ import { writeNpy } from '../formats/index.ts';
 import { Network, posterior, ranked, requireScores } from '../network.ts';
 import type { Tensor } from '../tensor.ts';
 import { parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
 import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments {
+interface Arguments extends DeviceArguments, PictureArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly output?: string;
@@ -30,7 +31,7 @@ export function predictCommand(): Command {
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--tensor <name>', 'a tensor of the network instead of the scores')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(command)).action(predict);
+  withPictureOptions(withDeviceOptions(withHashOption(command))).action(predict);
   return withExample(command, 'backlight predict --model googlenet.onnx --input cat.jpg --preprocess caffe --labels synset_words.txt');
 }
 
@@ -49,6 +50,7 @@ async function predict(args: Arguments): Promise<void> {
       const output = args.tensor === undefined ? { shape: [items, value.data.length / items], data: value.data as Float32Array } : value;
       if (!(output.data instanceof Int32Array)) warnNonFinite(`"${name}"`, output as Tensor);
       if (args.output !== undefined) await writeTogether([[args.output, writeNpy(output)]]);
+      const hashes = hashesOf(args, () => [[args.tensor === undefined ? 'scores' : `"${name}"`, output]]);
       const report = {
         model: args.model,
         input: args.input,
@@ -56,15 +58,22 @@ async function predict(args: Arguments): Promise<void> {
         tensor: name,
         shape: output.shape,
         output: args.output,
+        hashes,
       };
       if (args.tensor !== undefined) {
         if (args.json) printJson({ ...report, ...costReport(gpu, network, started) });
-        else console.log(`"${name}" ${output.shape.join('x')}${args.output === undefined ? '' : ` written to ${args.output}`}`);
+        else {
+          console.log(`"${name}" ${output.shape.join('x')}${args.output === undefined ? '' : ` written to ${args.output}`}`);
+          printHashes(hashes);
+        }
         return;
       }
       const predictions = topClasses(output as Tensor, top, labels);
       if (args.json) printJson({ ...report, predictions, ...costReport(gpu, network, started) });
-      else printPredictions(predictions, labels !== undefined);
+      else {
+        printPredictions(predictions, labels !== undefined);
+        printHashes(hashes);
+      }
     } finally {
       await network.dispose();
     }

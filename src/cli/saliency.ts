@@ -13,6 +13,7 @@ import { REDUCTION_FORMULAS, REDUCTIONS, type Reduce } from '../visualise/reduce
 import { saliencyFrames, type SaliencyFrame, type SaliencyOptions } from '../visualise/saliency.ts';
 import { parseChoice, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount, parseClasses } from './classes.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { pictureFile, rankFile, rawFile, type Shown } from './maps.ts';
 import { MODEL_HELP } from './model.ts';
@@ -22,7 +23,7 @@ import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.
 import { loadPhoto } from './photo.ts';
 import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, HashArguments {
   readonly model: string;
   readonly class?: string;
   readonly labels?: string;
@@ -61,7 +62,7 @@ export function saliencyCommand(): Command {
     .option('--colours <map>', `${COLOURS.join(', ')} (default: inferno; rdbu for signed maps)`)
     .option('--clip <percentile>', 'colours end at this percentile of the magnitudes that are not zero', String(DEFAULT_CLIP))
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(command))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(run);
   return withExample(
     command,
     'backlight saliency cat_dog.png --model googlenet.onnx --preprocess caffe --labels synset_words.txt --class "bull mastiff" -o map.png',
@@ -108,6 +109,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
         };
       });
       await writeTogether(await files(photo, args, rules.words, picture, maps));
+      const hashes = hashesOf(args, () => maps.map((map) => [`map of ${nameOf(map, labels, spec)}, on the input`, map.frame] as const));
       const report = {
         model: args.model,
         photo: { file: photo, width: picture.width, height: picture.height },
@@ -122,10 +124,14 @@ async function run(photo: string, args: Arguments): Promise<void> {
         overlay: args.overlay,
         raw: args.raw,
         rank: args.rank,
+        hashes,
         ...costReport(gpu, network, started),
       };
       if (args.json) printJson(report);
-      else print(report.maps, [args.output, args.overlay, args.raw, args.rank]);
+      else {
+        print(report.maps, [args.output, args.overlay, args.raw, args.rank]);
+        printHashes(hashes);
+      }
     } finally {
       await network.dispose();
     }

@@ -54,6 +54,8 @@ export interface Certificate {
   readonly layers: readonly LayerCheck[];
   /** Largest difference between the device's target tensor and f64's. */
   readonly targetError: number;
+  /** g, as the device made it. */
+  readonly gradient: Tensor;
 }
 
 /**
@@ -150,6 +152,7 @@ export async function certify(
     effects,
     layers,
     targetError: gradientError(values.get(target)!, exact.get(target)!).maxAbs,
+    gradient: { shape: g.shape, data: Float32Array.from(g.data) },
   };
 }
 

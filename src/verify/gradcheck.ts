@@ -26,6 +26,8 @@ export interface GradientError {
 /** The gradient with respect to one input or parameter. */
 export interface GradientCheck {
   readonly name: string;
+  /** As the device made it. */
+  readonly gradient: Tensor;
   /** Against f64 throughout. */
   readonly endToEnd: GradientError;
   /** Against f64 on the branch the GPU took. */
@@ -84,7 +86,10 @@ export async function gradcheck(
       // A parameter that the target does not depend on has no gradient.
       const got = signals.get(name);
       if (!got) return [];
-      return [{ name, endToEnd: gradientError(got, inF64.get(name)!), takenBranch: gradientError(got, inF64OnBranch.get(name)!) }];
+      const gradient: Tensor = { shape: got.shape, data: Float32Array.from(got.data) };
+      return [
+        { name, gradient, endToEnd: gradientError(got, inF64.get(name)!), takenBranch: gradientError(got, inF64OnBranch.get(name)!) },
+      ];
     }),
     targetError: gradientError(values.get(target)!, exact.get(target)!).maxAbs,
     decisions,
