@@ -93,6 +93,7 @@ const CONVOLUTIONS: readonly OpCase[] = [
   conv([1, 528 * 70, 2, 3], [528 * 65, 70, 1, 1], { groups: 528 }, { essential: true }),
   conv([1, 264 * 34, 2, 3], [264 * 36, 34, 1, 1], { groups: 264, pad: [0, 1, 0, 0] }, { essential: true }),
   conv([1, 264 * 3, 4, 3], [264 * 33, 3, 3, 2], { groups: 264, pad: [1, 0, 1, 1] }, { essential: true }),
+  conv([1, 2, 24, 25], [9, 2, 2, 2], {}, { essential: true }),
   conv([2, 2 * 33, 93, 92], [2 * 66, 33, 1, 1], { groups: 2 }),
   conv([1, 512, 5, 6], [40, 512, 3, 3], { pad: [1, 1, 1, 1] }),
   { op: 'conv2d', attrs: { pad: [1, 1, 1, 1] }, inputs: [[2, 3, 5, 6], [4, 3, 3, 3]], linearIn: [0, 1] },
@@ -102,7 +103,7 @@ const CONVOLUTIONS: readonly OpCase[] = [
 const POOLS: readonly OpCase[] = [
   one('maxpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
   one('maxpool2d', [2, 3, 7, 5], { kernel: [2, 2], stride: [2, 2] }),
-  one('maxpool2d', [1, 4, 13, 11], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { fill: ['ties'] }),
+  one('maxpool2d', [1, 4, 13, 11], { kernel: [3, 3], stride: [2, 2], ceilMode: true }, { fill: ['ties'], essential: true }),
   one('maxpool2d', [1, 5, 8, 9], { kernel: [3, 2], pad: [1, 0, 2, 1] }, { fill: ['ties'] }),
   one('maxpool2d', [1, 3, 9, 9], { kernel: [3, 3], pad: [1, 1, 1, 1] }),
   one('maxpool2d', [2, 2, 11, 10], { kernel: [3, 3], dilation: [2, 3], stride: [1, 2], pad: [2, 3, 2, 3] }, { fill: ['ties'] }),

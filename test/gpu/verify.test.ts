@@ -219,8 +219,8 @@ const FAULTS: readonly {
   /** What has to be among the layers that are named, with the identity. */
   readonly named: RegExp;
 }[] = [
-  { what: 'a sign flipped', shaders: ['relu'], find: 'r > 0.0', replace: 'r < 0.0', named: /^relu: relu1/ },
-  { what: '>= for >', shaders: ['relu'], find: 'gate[i] > 0.0', replace: 'gate[i] >= 0.0', named: /^relu: relu1/ },
+  { what: 'a sign flipped', shaders: ['relu'], find: 'r > vec4f()', replace: 'r < vec4f()', named: /^relu: relu1/ },
+  { what: '>= for >', shaders: ['relu'], find: 'v > vec4f()', replace: 'v >= vec4f()', named: /^relu: relu1/ },
   {
     what: 'padding off by one',
     shaders: ['maxpool2d'],
@@ -251,10 +251,10 @@ const FAULTS: readonly {
   },
   { what: 'a stale buffer: two values in one slot', change: shareSlot, named: /^layers: / },
   {
-    what: 'a race: every workgroup does the same elements',
+    what: 'a race: neighbours do the same elements',
     shaders: ['relu'],
-    find: 'group.y * groups.x + group.x',
-    replace: 'group.y * groups.x',
+    find: '* 1024u + local)',
+    replace: '* 1024u + (local & 254u))',
     named: /^(adjoint|relu): relu1/,
   },
   { what: 'a transposed weight', shaders: ['pack'], find: 'g.outputPitch', replace: 'g.inputPitch', named: /^adjoint: conv1 / },
