@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   plan: async () => (await import('./plan.ts')).planCommand(),
   gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
   certify: async () => (await import('./certify.ts')).certifyCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 

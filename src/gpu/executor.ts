@@ -11,6 +11,7 @@ import { bindSteps, type Dispatch } from './dispatch.ts';
 import { KernelCache, type Kernel } from './kernel.ts';
 import { createStorage, ParameterStore } from './store.ts';
 import { DeviceTensor } from './tensor.ts';
+import type { GpuTimer } from './timer.ts';
 
 /** What building and running has cost. Times are wall times in ms. */
 export interface ExecutorStats {
@@ -282,6 +283,14 @@ export class Executor {
         'refreshPrepared: expected a plan made for training, got one that keeps packed weights alone. Compile with training.',
       );
     await this.#exclusively(() => this.#submit('prepare', this.#prepare));
+  }
+
+  /**
+   * The dispatches of a part of the plan, in order, for a {@link GpuTimer}: what they read must have been written by a run before. Those of
+   * `prepare` can be run again only in a plan made for training, which keeps the weights that they read.
+   */
+  dispatches(part: keyof ExecutorStats['dispatches']): readonly Dispatch[] {
+    return { prepare: this.#prepare, forward: this.#forward, backward: this.#backward, update: this.#update }[part];
   }
 
   /** Sets dropout's generator: the same pair draws the same masks. */
