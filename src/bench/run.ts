@@ -92,7 +92,11 @@ async function timeProblem(gpu: Gpu, timer: GpuTimer, problem: Problem, row: Cas
     if (!check.passed) return { ...row, steps, check };
 
     const timing = await timeDispatches(timer, dispatches, options);
-    const prepare = executor.dispatches('prepare');
+    // Of what was packed, that which these steps read: a backward pass brings the forward pass's packed weights along.
+    const used = new Set(dispatches.flatMap(({ step }) => Object.values(step.bind)));
+    const prepare = executor
+      .dispatches('prepare')
+      .filter(({ step }) => Object.values(step.bind).some((t) => plan.tensors[t].kind === 'prepared' && used.has(t)));
     const packing =
       prepare.length > 0
         ? await timeDispatches(timer, prepare, { samples: Math.min(5, options.samples), budget: options.budget / 8 })

@@ -62,7 +62,7 @@ export function benchCommand(): Command {
     )
     .option('--batch <n>', 'images at a time, for --model', '1')
     .option('--samples <n>', 'samples of each time', '20')
-    .option('--budget <seconds>', 'time for the samples of one case; three are taken whatever they take', '2')
+    .option('--budget <seconds>', 'time for the samples of one case; three are taken whatever they take', '1')
     .option('--json <file.json>', 'write the report')
     .option('--csv <file.csv>', 'write the cases as CSV')
     .option('--svg <file.svg>', 'draw the roofline')
