@@ -1,0 +1,25 @@
+// Builds the comparison and runs it. The other engines are not dependencies of the package: they are installed here, once.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+if (!existsSync(path.join(here, 'node_modules', '@tensorflow'))) {
+  console.error('The other engines are not installed (about 500 MB). Run: npm ci --ignore-scripts --prefix bench/peers');
+  process.exit(2);
+}
+await build({
+  entryPoints: [path.join(here, 'main.ts')],
+  outfile: path.join(here, '.build', 'main.mjs'),
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  loader: { '.wgsl': 'text' },
+  logLevel: 'warning',
+});
+const { status } = spawnSync(process.execPath, [path.join(here, '.build', 'main.mjs'), ...process.argv.slice(2)], { stdio: 'inherit' });
+process.exit(status ?? 1);
