@@ -194,10 +194,10 @@ async function compare(id: string, open: () => Promise<Field>, opts: RaceOptions
 }
 
 function line(id: string, lanes: readonly Lane[]): string {
-  const cells = lanes.map(({ name, times, ratio, reason }, k) => {
+  const cells = lanes.map(({ name, times, ratio, leastRatio, reason }, k) => {
     if (!times) return `${name}: ${reason}`;
     const ms = `${times.median.toPrecision(3)} ms (${times.samples})`;
-    return k === 0 ? ms : `${name} ${ms} = ${ratio!.toPrecision(3)}x`;
+    return k === 0 ? ms : `${name} ${ms} = ${ratio!.toPrecision(3)}x (least ${leastRatio!.toPrecision(3)}x)`;
   });
   return `${id.padEnd(46)} ${cells.join(' | ')}`;
 }

@@ -13,6 +13,8 @@ export interface Lane {
   readonly repeats?: number;
   /** Median over Backlight's median: above 1, Backlight is faster. */
   readonly ratio?: number;
+  /** The same of the least times, which other work on the machine disturbs less. */
+  readonly leastRatio?: number;
   /** The Euclidean norm of the difference from Backlight's result over the norm of that. */
   readonly difference?: number;
   /** Why there is no time. */
@@ -86,9 +88,11 @@ export async function race(gpu: Gpu, contenders: readonly Contender[], { rounds,
     }
   }
   const times = new Map(runners.map(({ contender, times, repeats }) => [contender.name, { times: timesOf(times), repeats }]));
-  const base = times.get(contenders[0].name)?.times.median;
+  const base = times.get(contenders[0].name)?.times;
   return lanes.map((lane) => {
     const own = times.get(lane.name);
-    return own ? { ...lane, ...own, ...(base ? { ratio: own.times.median / base } : {}) } : lane;
+    return own
+      ? { ...lane, ...own, ...(base ? { ratio: own.times.median / base.median, leastRatio: own.times.min / base.min } : {}) }
+      : lane;
   });
 }

@@ -1,7 +1,7 @@
 /** The benchmark: measured roofs, cases, networks, reports. */
 export { compareReports, type Change } from './baseline.ts';
 export { BENCH_CASES, selectCases, type BenchCase } from './cases.ts';
-export { runNetwork, vgg16, type BenchNetwork, type NetworkResult } from './networks.ts';
+export { firstGradient, heParameters, runNetwork, vgg16, type BenchNetwork, type NetworkResult } from './networks.ts';
 export { makeReport, SCHEMA, toCsv, withDerived, type BenchReport, type CaseRow } from './report.ts';
 export { rooflineSvg } from './roofline.ts';
 export { bestRoofs, measureRoofs, peakGflops, streamGbs, type Roofs } from './roofs.ts';

@@ -9,6 +9,7 @@ import type { GpuTimer } from '../gpu/timer.ts';
 import { typeGraph, type Graph, type GraphNode, type ValueSpec } from '../graph.ts';
 import { compile } from '../plan.ts';
 import { size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
+import { checkNetwork, type NetworkCheck } from './networkCheck.ts';
 import { randomTensor } from './problem.ts';
 import { timeDispatches, type SampleOptions, type Timing } from './samples.ts';
 
@@ -33,8 +34,11 @@ export interface NetworkResult {
   readonly ratio?: number;
   /** Of the forward pass. */
   readonly gflops?: number;
-  /** Whether scores and gradient were finite and not all zero, and had the same bits before and after they were timed. */
-  readonly sound?: boolean;
+  readonly check?: NetworkCheck;
+  /** Whether scores and gradient had the same bits before and after they were timed. */
+  readonly same?: boolean;
+  /** From the start of a process to its first gradient on the host, in ms: the median of several processes. */
+  readonly coldMs?: number;
   readonly skipped?: string;
 }
 
@@ -82,20 +86,35 @@ export async function runNetwork(gpu: Gpu, timer: GpuTimer, network: BenchNetwor
     const after = KernelCache.of(gpu).stats;
     executor.poison();
     const seed = oneHot(plan.values[target].shape);
-    await executor.run({ [input]: randomTensor(shape, 7) }, seed);
+    const x = randomTensor(shape, 7);
+    await executor.run({ [input]: x }, seed);
     const read = async (): Promise<Tensor[]> => [await executor.readTensor(target), await executor.readGradient(input)];
     const first = await read();
-    const meaningful = first.every(({ data }) => data.every(Number.isFinite) && data.some((v) => v !== 0));
     const built = { ...row, pipelines: after.pipelines - before.pipelines, compileMs: after.ms - before.ms, buildMs };
-    if (!meaningful) return { ...built, sound: false };
+    const [scores, image] = first;
+    const check = await checkNetwork(gpu, typed, parameters, { input: x, target, seed, scores, gradient: image, flop });
+    if (!check.passed) return { ...built, check };
     const [up, down] = [executor.dispatches('forward'), executor.dispatches('backward')];
     const forward = await timeDispatches(timer, up, options);
     const gradient = await timeDispatches(timer, [...up, ...down], options);
     const last = await read();
-    const sound = first.every(({ data }, k) => data.every((v, i) => Object.is(v, last[k].data[i])));
-    if (!sound) return { ...built, sound };
+    const same = first.every(({ data }, k) => data.every((v, i) => Object.is(v, last[k].data[i])));
     const ratio = gradient.device.median / forward.device.median;
-    return { ...built, forward, gradient, ratio, gflops: flop / (forward.device.median * 1e6), sound };
+    return { ...built, check, forward, gradient, ratio, gflops: flop / (forward.device.median * 1e6), same };
+  } finally {
+    executor.dispose();
+  }
+}
+
+/** Everything from a network's graph to its first gradient on the host. */
+export async function firstGradient(gpu: Gpu, { graph, parameters }: BenchNetwork): Promise<Tensor> {
+  const target = graph.scores ?? graph.outputs[0];
+  const [{ name: input, shape }] = graph.inputs;
+  const plan = compile(graph, { keep: [target], target, wrt: [input], traits: traitsOf(gpu) });
+  const executor = await Executor.create(gpu, plan, parameters);
+  try {
+    await executor.run({ [input]: randomTensor(shape, 7) }, oneHot(plan.values[target].shape));
+    return await executor.readGradient(input);
   } finally {
     executor.dispose();
   }

@@ -82,8 +82,14 @@ export function networkLines(row: NetworkResult): string {
   const head = `${row.name}, batch ${row.batch}, ${row.input.join('x')}: ${number(row.flop / 1e9)} GFLOP forward, ${row.forwardDispatches} + ${row.backwardDispatches} dispatches`;
   if (row.skipped !== undefined) return `${head}\nskipped: ${row.skipped}`;
   const built = `${row.pipelines} pipelines compiled in ${formatMs(row.compileMs)}, ready after ${formatMs(row.buildMs)}`;
-  if (!row.forward || !row.gradient)
-    return `${head}\n${built}\nWRONG: scores or gradient are not finite, all zero, or change from run to run`;
+  if (!row.forward || !row.gradient) return `${head}\n${built}\nWRONG: ${row.check?.failure ?? 'not checked'}`;
+  const checked = {
+    layers: 'every layer checked against f64',
+    identity: '<dS/dI, I> = S checked',
+    finite: 'checked only to be finite: too large for f64, and no identity holds',
+  }[row.check!.method];
+  const cold = row.coldMs === undefined ? '' : `; first gradient ${formatMs(row.coldMs)} after the start of a process`;
+  const bits = row.same ? '' : '\nBITS DIFFER BETWEEN RUNS';
   const line = (what: string, { device, wall }: Timing, tail: string): string[] => [
     what,
     formatMs(device.median),
@@ -93,7 +99,7 @@ export function networkLines(row: NetworkResult): string {
     `${device.samples}`,
     tail,
   ];
-  return `${head}\n${built}\n${formatTable(
+  return `${head}\n${built}${cold}\n${checked}${bits}\n${formatTable(
     ['', 'median', 'min', 'p90', 'wall', 'samples', ''],
     [
       line('forward', row.forward, `${number(row.gflops!)} GFLOP/s, ${number((1000 * row.batch) / row.forward.device.median)} images/s`),

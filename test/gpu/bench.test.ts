@@ -5,13 +5,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BENCH_CASES, measureRoofs, runCase, runNetwork, SCHEMA, vgg16, type BenchCase, type BenchReport } from '../../src/bench/index.ts';
 import { checkResult } from '../../src/bench/check.ts';
-import { makeProblem } from '../../src/bench/problem.ts';
+import { identityError } from '../../src/bench/networkCheck.ts';
+import { makeProblem, randomTensor } from '../../src/bench/problem.ts';
 import { openDevice, traitsOf } from '../../src/gpu/device.ts';
 import { Executor } from '../../src/gpu/executor.ts';
 import { GpuTimer } from '../../src/gpu/timer.ts';
 import { paperNet } from '../../src/models/paper.ts';
 import { heParameters } from '../../src/bench/networks.ts';
-import type { Plan } from '../../src/plan.ts';
+import { compile, type Plan } from '../../src/plan.ts';
 import { size } from '../../src/tensor.ts';
 import { buildCommand } from '../command.ts';
 
@@ -103,10 +104,32 @@ test('roofs are positive and grow with nothing but the device', async () => {
 test('a network has both passes and their ratio', async () => {
   const graph = paperNet({ width: 8, input: 64, classes: 10 });
   const row = await runNetwork(gpu, timer, { name: 'small', graph, parameters: heParameters(graph.parameters) }, QUICK);
-  assert.is(row.sound, true);
+  assert.is(row.check?.method, 'layers');
+  assert.ok(row.check?.passed && row.same);
   assert.ok(row.forward && row.gradient && row.ratio! > 1);
   const { graph: vgg } = vgg16(2);
   assert.equal(vgg.inputs[0].shape, [2, 3, 224, 224]);
+});
+
+test('without biases, scores and gradient obey <dS/dI, I> = S, and a wrong gradient does not', async () => {
+  const full = paperNet({ width: 8, input: 64, classes: 10, batch: 2 });
+  // Without normalisation every layer is positively homogeneous.
+  const names = new Map(full.nodes.filter(({ op }) => op === 'lrn').map(({ inputs: [x], outputs: [y] }) => [y, x]));
+  const nodes = full.nodes.filter(({ op }) => op !== 'lrn').map((node) => ({ ...node, inputs: node.inputs.map((x) => names.get(x) ?? x) }));
+  const graph = { ...full, nodes };
+  const input = { shape: [2, 3, 64, 64], data: randomTensor([2, 3, 64, 64], 7).data };
+  const seed = { shape: [2, 10], data: new Float32Array(20) };
+  seed.data[4] = seed.data[11] = 1;
+  const executor = await Executor.create(gpu, compile(graph, { target: 'fc8', wrt: ['data'] }), heParameters(graph.parameters));
+  try {
+    await executor.run({ data: input }, seed);
+    const [scores, gradient] = [await executor.readTensor('fc8'), await executor.readGradient('data')];
+    assert.ok(identityError({ input, seed, scores, gradient }) < 1e-5);
+    const wrong = { shape: gradient.shape, data: gradient.data.map((v, i) => (i % 64 < 8 ? 0 : v)) };
+    assert.ok(identityError({ input, seed, scores, gradient: wrong }) > 1e-3);
+  } finally {
+    executor.dispose();
+  }
 });
 
 test('bench writes its report, its table and its roofline, and compares with itself', async () => {
