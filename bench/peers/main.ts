@@ -105,11 +105,6 @@ const patterns = args.cases.length > 0 ? args.cases : args.network.length > 0 ? 
 if (patterns.length > 0)
   for (const c of selectCases(patterns, gpu.info.software)) await compare(c.id, () => caseContenders(c.id), options(1e-5));
 for (const file of args.network) await compareNetwork(file);
-if (args.json !== undefined) {
-  const { features: _, limits: __, ...adapter } = gpu.info;
-  const report = { schema: 'backlight-peers/1', date: new Date().toISOString(), adapter, versions, options: options(1e-5), rows };
-  writeFileSync(args.json, `${JSON.stringify(report, null, 1)}\n`);
-}
 summarise();
 gpu.dispose();
 process.exit(0);
@@ -188,9 +183,18 @@ async function compare(id: string, open: () => Promise<Field>, opts: RaceOptions
     const lanes = [...(await race(gpu, contenders, opts)), ...absent];
     rows.push({ id, lanes });
     console.log(line(id, lanes));
+    writeReport();
   } finally {
     for (const contender of contenders) await contender.dispose();
   }
+}
+
+/** After each row, so that a run cut short leaves what it had. */
+function writeReport(): void {
+  if (args.json === undefined) return;
+  const { features: _, limits: __, ...adapter } = gpu.info;
+  const report = { schema: 'backlight-peers/1', date: new Date().toISOString(), adapter, versions, options: options(1e-5), rows };
+  writeFileSync(args.json, `${JSON.stringify(report, null, 1)}\n`);
 }
 
 function line(id: string, lanes: readonly Lane[]): string {

@@ -9,6 +9,7 @@ import { BufferUsage, MapMode } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
 import { bindSteps, type Dispatch } from './dispatch.ts';
 import { KernelCache, type Kernel } from './kernel.ts';
+import { Profiler } from './profiler.ts';
 import { createStorage, ParameterStore } from './store.ts';
 import { DeviceTensor } from './tensor.ts';
 import type { GpuTimer } from './timer.ts';
@@ -457,6 +458,12 @@ export class Executor {
     const { device } = this.gpu;
     const where = { label: `graph "${this.plan.name}", ${what}` };
     const started = performance.now();
+    const profiler = Profiler.of(this.gpu);
+    if (profiler) {
+      await profiler.run(what, this.plan.name, dispatches);
+      if (what !== 'prepare') this.#runMs += performance.now() - started;
+      return;
+    }
     await withErrorScopes(this.gpu, where, () => {
       const encoder = device.createCommandEncoder({ label: what });
       const pass = encoder.beginComputePass({ label: what });
