@@ -10,7 +10,19 @@ if (!existsSync(path.join(here, 'node_modules', '@tensorflow'))) {
   console.error('The other engines are not installed (about 500 MB). Run: npm ci --ignore-scripts --prefix bench/peers');
   process.exit(2);
 }
+// TensorFlow.js's modules for bundlers register what its entry for Node leaves out: the derivatives of its ops.
+const tensorflow = {
+  name: 'tensorflow',
+  setup(context) {
+    context.onResolve({ filter: /^@tensorflow\// }, ({ path: name }) => {
+      const [scope, pack, ...rest] = name.split('/');
+      const file = path.join(here, 'node_modules', scope, pack, ...(rest.length > 0 ? rest : ['dist', 'index.js']));
+      return { path: existsSync(file) ? file : `${file}.js` };
+    });
+  },
+};
 await build({
+  plugins: [tensorflow],
   entryPoints: [path.join(here, 'main.ts')],
   outfile: path.join(here, '.build', 'main.mjs'),
   bundle: true,

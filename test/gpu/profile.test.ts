@@ -21,8 +21,8 @@ const input: Tensor = { shape: [1, 3, 64, 64], data: fill(size([1, 3, 64, 64]), 
 async function gradient(): Promise<Float32Array> {
   const network = new Network(gpu, graph, parameters);
   try {
-    const [{ signal }] = await network.gradients(input, [{ target: 3 }]);
-    return signal.data;
+    const [{ gradient: made }] = await network.gradients(input, [{ target: 3 }]);
+    return made.data;
   } finally {
     await network.dispose();
   }
