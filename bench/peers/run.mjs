@@ -31,6 +31,8 @@ await build({
   target: 'node20',
   packages: 'external',
   loader: { '.wgsl': 'text' },
+  // What is bundled of it asks for node's modules by require.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   logLevel: 'warning',
 });
 const { status } = spawnSync(process.execPath, [path.join(here, '.build', 'main.mjs'), ...process.argv.slice(2)], { stdio: 'inherit' });
