@@ -6,7 +6,7 @@ import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor } from '../gpu/executor.ts';
 import { KernelCache } from '../gpu/kernel.ts';
 import type { GpuTimer } from '../gpu/timer.ts';
-import { typeGraph, type Graph, type GraphNode, type ValueSpec } from '../graph.ts';
+import { typeGraph, type Graph } from '../graph.ts';
 import { compile } from '../plan.ts';
 import { size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 import { checkNetwork, type NetworkCheck } from './networkCheck.ts';
@@ -131,66 +131,4 @@ function oneHot(shape: Shape): Tensor {
   const classes = data.length / shape[0];
   for (let n = 0; n < shape[0]; n++) data[n * classes + (n % classes)] = 1;
   return { shape, data };
-}
-
-/**
- * VGG-16 (configuration D): thirteen 3x3 convolutions of width 64 to 512, five 2x2 max-pools, three full layers, for 224 x 224 pixels. Weights are
- * random, normal with variance 2 / fan-in, so that signals keep their size from layer to layer.
- * @see Simonyan & Zisserman 2014, table 1
- */
-export function vgg16(batch = 1): BenchNetwork {
-  const nodes: GraphNode[] = [];
-  const specs: ValueSpec[] = [];
-  let value = 'data';
-  let channels = 3;
-  const add = (op: string, name: string, attrs: GraphNode['attrs'] = {}, extra: readonly string[] = []): void => {
-    nodes.push({ name, op, inputs: [value, ...extra], outputs: [name], attrs });
-    value = name;
-  };
-  const weighted = (op: string, name: string, shape: Shape, attrs: GraphNode['attrs'] = {}): void => {
-    specs.push({ name: `${name}.weight`, shape }, { name: `${name}.bias`, shape: [shape[0]] });
-    add(op, name, attrs, [`${name}.weight`, `${name}.bias`]);
-  };
-  [
-    [64, 64],
-    [128, 128],
-    [256, 256, 256],
-    [512, 512, 512],
-    [512, 512, 512],
-  ].forEach((widths, b) => {
-    widths.forEach((width, i) => {
-      weighted('conv2d', `conv${b + 1}_${i + 1}`, [width, channels, 3, 3], { pad: [1, 1, 1, 1] });
-      add('relu', `relu${b + 1}_${i + 1}`);
-      channels = width;
-    });
-    add('maxpool2d', `pool${b + 1}`, { kernel: [2, 2], stride: [2, 2] });
-  });
-  add('flatten', 'flat5');
-  weighted('linear', 'fc6', [4096, 512 * 7 * 7]);
-  add('relu', 'relu6');
-  weighted('linear', 'fc7', [4096, 4096]);
-  add('relu', 'relu7');
-  weighted('linear', 'fc8', [1000, 4096]);
-  const graph: Graph = {
-    name: 'vgg16',
-    inputs: [{ name: 'data', shape: [batch, 3, 224, 224] }],
-    parameters: specs,
-    nodes,
-    outputs: ['fc8'],
-    scores: 'fc8',
-  };
-  return { name: 'vgg16 (random weights)', graph, parameters: heParameters(specs) };
-}
-
-/** Weights drawn normal with variance 2 / fan-in; biases are zero. */
-export function heParameters(specs: readonly ValueSpec[]): Map<string, Tensor> {
-  return new Map(
-    specs.map(({ name, shape }, k) => {
-      if (shape.length < 2) return [name, { shape, data: new Float32Array(size(shape)) }];
-      const scale = Math.sqrt(2 / size(shape.slice(1)));
-      const { data } = randomTensor(shape, 11 + k);
-      for (let i = 0; i < data.length; i++) data[i] *= scale;
-      return [name, { shape, data }];
-    }),
-  );
 }

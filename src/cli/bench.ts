@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import {
   compareReports,
   firstGradient,
+  googlenet,
   heParameters,
   makeReport,
   measureRoofs,
@@ -12,6 +13,7 @@ import {
   runCase,
   runNetwork,
   selectCases,
+  squeezenet,
   toCsv,
   vgg16,
   withDerived,
@@ -61,7 +63,7 @@ export function benchCommand(): Command {
     )
     .option(
       '--model <m>',
-      `whole networks instead of cases, or besides --cases: vgg16-random or paper-random, which fetch nothing, or a ${MODEL_HELP}; several times for more`,
+      `whole networks instead of cases, or besides --cases: ${Object.keys(GEOMETRIES).join(', ')}, which fetch nothing, or a ${MODEL_HELP}; several times for more`,
       collect,
       [],
     )
@@ -246,12 +248,19 @@ async function coldMs(name: string, batch: number, cold: readonly string[]): Pro
   return all.sort((a, b) => a - b)[1];
 }
 
-async function networkOf(name: string, batch: number): Promise<BenchNetwork> {
-  if (name === 'vgg16-random') return vgg16(batch);
-  if (name === 'paper-random') {
+/** Networks that nothing is fetched for. */
+const GEOMETRIES: Readonly<Record<string, (batch: number) => BenchNetwork>> = {
+  'vgg16-random': vgg16,
+  'squeezenet-random': squeezenet,
+  'googlenet-random': googlenet,
+  'paper-random': (batch) => {
     const graph = paperNet({ batch });
     return { name: 'paper (random weights)', graph, parameters: heParameters(graph.parameters) };
-  }
+  },
+};
+
+async function networkOf(name: string, batch: number): Promise<BenchNetwork> {
+  if (Object.hasOwn(GEOMETRIES, name)) return GEOMETRIES[name](batch);
   const model = await openModel(name);
   return { name, ...model.at({ [model.input.name]: [batch, ...declaredShape(model).slice(1)] }) };
 }

@@ -11,7 +11,7 @@ import { openDevice, traitsOf } from '../../src/gpu/device.ts';
 import { Executor } from '../../src/gpu/executor.ts';
 import { GpuTimer } from '../../src/gpu/timer.ts';
 import { paperNet } from '../../src/models/paper.ts';
-import { heParameters } from '../../src/bench/networks.ts';
+import { heParameters } from '../../src/bench/geometry.ts';
 import { compile, type Plan } from '../../src/plan.ts';
 import { size } from '../../src/tensor.ts';
 import { buildCommand } from '../command.ts';

@@ -10,7 +10,7 @@ import { size, type Tensor } from '../../src/tensor.ts';
 import { writeNpy } from '../../src/formats/index.ts';
 import { fill, normal } from '../../src/verify/random.ts';
 import { paperNet } from '../../src/models/paper.ts';
-import { heParameters } from '../../src/bench/networks.ts';
+import { heParameters } from '../../src/bench/geometry.ts';
 import { buildCommand } from '../command.ts';
 
 const gpu = await openDevice({ quantizeTimestamps: false });
