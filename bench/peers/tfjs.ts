@@ -61,6 +61,7 @@ export async function openTfjs(gpu: Gpu): Promise<Tf> {
   const { WebGPUBackend } = (await import('@tensorflow/tfjs-backend-webgpu' as string)) as {
     WebGPUBackend: new (device: GPUDevice, info: GPUAdapterInfo) => unknown;
   };
+  await import('@tensorflow/tfjs-core/dist/register_all_gradients' as string);
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(gpu.device, gpu.device.adapterInfo));
