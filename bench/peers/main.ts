@@ -2,11 +2,11 @@
  * Backlight beside TensorFlow.js and ONNX Runtime: the same work on the same adapter, on one device with one set of toggles, in one process, in
  * turns. See bench/README.md. `--help` lists the options.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { selectCases } from '../../src/bench/cases.ts';
-import { vgg16 } from '../../src/bench/geometry.ts';
+import { googlenet, squeezenet, vgg16 } from '../../src/bench/geometry.ts';
 import type { BenchNetwork } from '../../src/bench/networks.ts';
 import { makeProblem, randomTensor } from '../../src/bench/problem.ts';
 import { formatAdapter, openDevice, traitsOf, type Mode } from '../../src/gpu/device.ts';
@@ -19,17 +19,22 @@ import { onnxCase, openOrtCpu, openOrtWeb, ortCpu, ortWeb, readModel, type Ort }
 import { race, type Lane, type RaceOptions } from './race.ts';
 import { openTfjs, tfjsCase, tfjsNetwork } from './tfjs.ts';
 
+/** Versions of the other engines, written in by the build. */
+declare const PEER_VERSIONS: Readonly<Record<string, string>>;
+
 const HELP = `node bench/peers/run.mjs [options]
   --adapter NAME      auto, gpu, software, or part of a name
   --mode MODE         safe or native: the one device's, and so everyone's
   --cases GLOB        ids as "backlight bench --list" prints them; several times for more
-  --network FILE      an ONNX file: its forward pass everywhere, its input gradient on Backlight and TensorFlow.js; several times for more
+  --network FILE      an ONNX file or squeezenet-random, googlenet-random, vgg16-random: its forward pass everywhere, its input gradient on Backlight and TensorFlow.js; several times for more
+  --batch N           images at a time of the networks by geometry (default 1)
   --only NAMES        of backlight, tfjs, ort-web, ort-cpu, separated by commas
   --rounds N          rounds of each case (default 20)
   --budget SECONDS    for the rounds of one case (default 2); two are run whatever they take
   --tolerance X       relative difference in the Euclidean norm up to which two results count as the same (default 1e-5 for cases; ten times that
                       for networks)
-  --json FILE         write the report`;
+  --json FILE         write the report
+  --build             only build bench/peers/.build/main.mjs`;
 
 /** What a software adapter is given by default: the other engines take seconds for much larger ones there. */
 const SOFTWARE = [
@@ -59,12 +64,14 @@ const { values: args } = parseArgs({
     mode: { type: 'string', default: 'safe' },
     cases: { type: 'string', multiple: true, default: [] },
     network: { type: 'string', multiple: true, default: [] },
+    batch: { type: 'string', default: '1' },
     only: { type: 'string', default: 'backlight,tfjs,ort-web,ort-cpu' },
     rounds: { type: 'string', default: '20' },
     budget: { type: 'string', default: '2' },
     tolerance: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean' },
+    build: { type: 'boolean' },
   },
 });
 if (args.help) {
@@ -72,13 +79,20 @@ if (args.help) {
   process.exit(0);
 }
 
+/** Networks by geometry, with random weights; ONNX Runtime takes files alone. */
+const GEOMETRIES: Readonly<Record<string, (batch: number) => BenchNetwork>> = {
+  'squeezenet-random': squeezenet,
+  'googlenet-random': googlenet,
+  'vgg16-random': vgg16,
+};
+
 const only = new Set(args.only.split(','));
 const gpu = await openDevice({ adapter: args.adapter, mode: args.mode as Mode, quantizeTimestamps: false });
 console.log(
   `adapter  ${formatAdapter(gpu.info)}\nmode     ${gpu.info.mode}; toggles ${gpu.info.toggles.join(' ')}; one device for everyone but ort-cpu`,
 );
 await actAsBrowser(gpu);
-const versions: Record<string, string | undefined> = { node: process.version, webgpu: gpu.info.dawn, ...packageVersions() };
+const versions: Record<string, string | undefined> = { node: process.version, webgpu: gpu.info.dawn, ...PEER_VERSIONS };
 console.log(
   `versions ${Object.entries(versions)
     .map(([name, v]) => `${name} ${v}`)
@@ -109,15 +123,6 @@ for (const file of args.network) await compareNetwork(file);
 summarise();
 gpu.dispose();
 process.exit(0);
-
-function packageVersions(): Record<string, string> {
-  return Object.fromEntries(
-    ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu', 'onnxruntime-web', 'onnxruntime-node'].map((name) => {
-      const about = readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8');
-      return [name, (JSON.parse(about) as { version: string }).version];
-    }),
-  );
-}
 
 async function attempt<T>(name: string, open: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -208,9 +213,10 @@ function line(id: string, lanes: readonly Lane[]): string {
 }
 
 async function compareNetwork(file: string): Promise<void> {
-  const random = file === 'vgg16-random';
-  if (!random && !existsSync(file)) throw new Error(`--network: expected an ONNX file or vgg16-random, got "${file}".`);
-  const network: BenchNetwork = random ? vgg16(1) : await load(file);
+  const random = Object.hasOwn(GEOMETRIES, file);
+  if (!random && !existsSync(file))
+    throw new Error(`--network: expected an ONNX file or one of ${Object.keys(GEOMETRIES).join(', ')}, got "${file}".`);
+  const network: BenchNetwork = random ? GEOMETRIES[file](Number(args.batch)) : await load(file);
   const { graph } = network;
   const [{ name: input, shape }] = graph.inputs;
   const target = graph.scores ?? graph.outputs[0];
@@ -218,7 +224,7 @@ async function compareNetwork(file: string): Promise<void> {
   const { tfjs, ortWeb: web, ortCpu: cpu } = engines;
   const name = path.basename(file, '.onnx');
   await compare(
-    `network/${name}/forward`,
+    `network/${name}/forward/b${shape[0]}`,
     async () => {
       // What ONNX Runtime gives is the file's own output; the others compute up to the same value.
       const output = graph.outputs[0];
@@ -233,7 +239,7 @@ async function compareNetwork(file: string): Promise<void> {
     options(1e-4),
   );
   await compare(
-    `network/${name}/input gradient`,
+    `network/${name}/input gradient/b${shape[0]}`,
     async () => {
       const seed = await seedFor(network, target, x);
       const field: Field = { contenders: [await backlightNetwork(gpu, network, target, x, seed)], absent: [] };

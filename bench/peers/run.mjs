@@ -1,6 +1,6 @@
 // Builds the comparison and runs it. The other engines are not dependencies of the package: they are installed here, once.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -29,11 +29,21 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  packages: 'external',
+  // The rest is bundled, so that the one file runs wherever Node and the package webgpu are.
+  external: ['webgpu', 'onnxruntime-node', 'sharp'],
+  define: { PEER_VERSIONS: JSON.stringify(versions()) },
   loader: { '.wgsl': 'text' },
   // What is bundled of it asks for node's modules by require.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   logLevel: 'warning',
 });
+if (process.argv.includes('--build')) process.exit(0);
 const { status } = spawnSync(process.execPath, [path.join(here, '.build', 'main.mjs'), ...process.argv.slice(2)], { stdio: 'inherit' });
 process.exit(status ?? 1);
+
+/** What is installed here, by name. */
+function versions() {
+  const names = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu', 'onnxruntime-web', 'onnxruntime-node'];
+  const about = (name) => JSON.parse(readFileSync(path.join(here, 'node_modules', name, 'package.json'), 'utf8'));
+  return Object.fromEntries(names.map((name) => [name, about(name).version]));
+}
