@@ -27,6 +27,7 @@ const HELP = `node bench/peers/run.mjs [options]
   --mode MODE         safe or native: the one device's, and so everyone's
   --cases GLOB        ids as "backlight bench --list" prints them; several times for more
   --network FILE      an ONNX file or squeezenet-random, googlenet-random, vgg16-random: its forward pass everywhere, its input gradient on Backlight and TensorFlow.js; several times for more
+  --forward           no gradients of networks
   --batch N           images at a time of the networks by geometry (default 1)
   --only NAMES        of backlight, tfjs, ort-web, ort-cpu, separated by commas
   --rounds N          rounds of each case (default 20)
@@ -65,6 +66,7 @@ const { values: args } = parseArgs({
     cases: { type: 'string', multiple: true, default: [] },
     network: { type: 'string', multiple: true, default: [] },
     batch: { type: 'string', default: '1' },
+    forward: { type: 'boolean', default: false },
     only: { type: 'string', default: 'backlight,tfjs,ort-web,ort-cpu' },
     rounds: { type: 'string', default: '20' },
     budget: { type: 'string', default: '2' },
@@ -198,7 +200,7 @@ async function compare(id: string, open: () => Promise<Field>, opts: RaceOptions
 /** After each row, so that a run cut short leaves what it had. */
 function writeReport(): void {
   if (args.json === undefined) return;
-  const { features: _, limits: __, ...adapter } = gpu.info;
+  const { features: _, limits: __, driver: ___, ...adapter } = gpu.info;
   const report = { schema: 'backlight-peers/1', date: new Date().toISOString(), adapter, versions, options: options(1e-5), rows };
   writeFileSync(args.json, `${JSON.stringify(report, null, 1)}\n`);
 }
@@ -238,6 +240,7 @@ async function compareNetwork(file: string): Promise<void> {
     },
     options(1e-4),
   );
+  if (args.forward) return;
   await compare(
     `network/${name}/input gradient/b${shape[0]}`,
     async () => {

@@ -50,7 +50,9 @@ export interface Measured {
 
 /** Puts a report together. */
 export function makeReport({ adapter, before, after, cases, ...rest }: Measured, date: Date): BenchReport {
-  const { features: _, limits: __, ...summary } = adapter;
+  const { features: _, limits: __, ...described } = adapter;
+  // Reports are shown to others: where the cache lies is this machine's own business.
+  const summary = { ...described, driver: adapter.driver.replace(/ in (?:[A-Za-z]:)?[/\\~].*$/, '') };
   const best = bestRoofs(before, after);
   return {
     schema: SCHEMA,
