@@ -2,7 +2,7 @@
 import { checkResult } from '../../src/bench/check.ts';
 import type { BenchNetwork } from '../../src/bench/networks.ts';
 import type { Problem } from '../../src/bench/problem.ts';
-import { traitsOf, withErrorScopes, type Gpu } from '../../src/gpu/device.ts';
+import { traitsOf, type Gpu } from '../../src/gpu/device.ts';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
 import { Executor } from '../../src/gpu/executor.ts';
 import { typeGraph } from '../../src/graph.ts';
@@ -60,6 +60,3 @@ export async function backlightNetwork(
     dispose: () => executor.dispose(),
   };
 }
-
-/** Lets errors of the device surface while someone else's code runs on it. */
-export const guarded = <T>(gpu: Gpu, label: string, work: () => T): Promise<Awaited<T>> => withErrorScopes(gpu, { label }, work);

@@ -17,7 +17,8 @@ import { Unavailable, type Contender } from './contender.ts';
 import { actAsBrowser } from './environment.ts';
 import { onnxCase, openOrtCpu, openOrtWeb, ortCpu, ortWeb, readModel, type Ort } from './ort.ts';
 import { race, type Lane, type RaceOptions } from './race.ts';
-import { openTfjs, tfjsCase, tfjsNetwork } from './tfjs.ts';
+import { openTfjs, tfjsCase } from './tfjs.ts';
+import { tfjsNetwork } from './tfjsNetwork.ts';
 
 /** Versions of the other engines, written in by the build. */
 declare const PEER_VERSIONS: Readonly<Record<string, string>>;
