@@ -15,9 +15,20 @@ await build({
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   sourcemap: true,
-  define: { BACKLIGHT_VERSION: JSON.stringify(JSON.parse(readFileSync('package.json', 'utf8')).version) },
+  define: {
+    BACKLIGHT_VERSION: JSON.stringify(JSON.parse(readFileSync('package.json', 'utf8')).version),
+    BACKLIGHT_COMMIT: JSON.stringify(commit()),
+  },
   logLevel: 'warning',
 });
 chmodSync('dist/cli.js', 0o755);
 const types = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 process.exit(types.status ?? 1);
+
+/** The commit that is built, with a plus where files differ from it; nothing outside a repository. */
+function commit() {
+  const git = (...args) => spawnSync('git', args, { encoding: 'utf8' });
+  const head = git('rev-parse', '--short=12', 'HEAD');
+  if (head.status !== 0) return '';
+  return head.stdout.trim() + (git('status', '--porcelain', '--untracked-files=no').stdout.trim() === '' ? '' : '+');
+}

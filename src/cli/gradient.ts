@@ -10,9 +10,10 @@ import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
-import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample, type Question } from './session.ts';
+import { withProfiledDevice, withProfileOption, type ProfileArguments } from './profile.ts';
+import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withExample, type Question } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, HashArguments {
+interface Arguments extends DeviceArguments, ProfileArguments, PictureArguments, RuleArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly output: string;
@@ -38,7 +39,7 @@ export function gradientCommand(): Command {
     .option('--wrt <what>', 'input or parameters', 'input')
     .option('--labels <classes>', 'with --wrt parameters: the true class of each item, separated by commas')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(gradient);
+  withPictureOptions(withProfileOption(withDeviceOptions(withRuleOptions(withHashOption(command))))).action(gradient);
   return withExample(
     command,
     'backlight gradient --model googlenet.onnx --input x.npy --target 472 --rule deconvnet --output g.npy',
@@ -83,7 +84,7 @@ async function inputGradient(
   ruleWords: string,
   started: number,
 ): Promise<void> {
-  await withDevice(args, async (gpu) => {
+  await withProfiledDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
       const result = await network.gradient(input, options);
@@ -129,7 +130,7 @@ async function parameterGradients(
   labels: readonly number[],
   started: number,
 ): Promise<void> {
-  await withDevice(args, async (gpu) => {
+  await withProfiledDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
       const { loss, gradients } = await network.parameterGradients(input, labels);

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   gradcheck: async () => (await import('./gradcheck.ts')).gradcheckCommand(),
   certify: async () => (await import('./certify.ts')).certifyCommand(),
   verify: async () => (await import('./verify.ts')).verifyCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 

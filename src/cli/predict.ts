@@ -9,9 +9,10 @@ import { withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutput, writeTogether } from './outputs.ts';
-import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
+import { withProfiledDevice, withProfileOption, type ProfileArguments } from './profile.ts';
+import { costReport, formatTable, loadQuestion, printJson, warnNonFinite, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, HashArguments {
+interface Arguments extends DeviceArguments, ProfileArguments, PictureArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly output?: string;
@@ -31,7 +32,7 @@ export function predictCommand(): Command {
     .option('--labels <file>', "class names, one a line (default: those of the model's card)")
     .option('--tensor <name>', 'a tensor of the network instead of the scores')
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(withHashOption(command))).action(predict);
+  withPictureOptions(withProfileOption(withDeviceOptions(withHashOption(command)))).action(predict);
   return withExample(command, 'backlight predict --model googlenet.onnx --input cat.jpg --preprocess caffe --labels synset_words.txt');
 }
 
@@ -41,7 +42,7 @@ async function predict(args: Arguments): Promise<void> {
   await checkOutput(args.output, '.npy', [args.model, args.input]);
   const { model, graph, parameters, input } = await loadQuestion(args.model, args.input, args);
   const labels = await labelsFor(model, args.labels);
-  await withDevice(args, async (gpu) => {
+  await withProfiledDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
       const name = args.tensor ?? requireScores(graph);

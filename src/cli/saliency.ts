@@ -21,9 +21,10 @@ import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import type { RuleSpec } from '../rule.ts';
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { loadPhoto } from './photo.ts';
-import { costReport, formatTable, printJson, warnNonFinite, withDevice, withExample } from './session.ts';
+import { withProfiledDevice, withProfileOption, type ProfileArguments } from './profile.ts';
+import { costReport, formatTable, printJson, warnNonFinite, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, HashArguments {
+interface Arguments extends DeviceArguments, ProfileArguments, PictureArguments, RuleArguments, HashArguments {
   readonly model: string;
   readonly class?: string;
   readonly labels?: string;
@@ -62,7 +63,7 @@ export function saliencyCommand(): Command {
     .option('--colours <map>', `${COLOURS.join(', ')} (default: inferno; rdbu for signed maps)`)
     .option('--clip <percentile>', 'colours end at this percentile of the magnitudes that are not zero', String(DEFAULT_CLIP))
     .option('--json', 'print a report as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(withHashOption(command)))).action(run);
+  withPictureOptions(withProfileOption(withDeviceOptions(withRuleOptions(withHashOption(command))))).action(run);
   return withExample(
     command,
     'backlight saliency cat_dog.png --model googlenet.onnx --preprocess caffe --labels synset_words.txt --class "bull mastiff" -o map.png',
@@ -91,7 +92,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
   if (args.rank !== undefined && many) {
     throw new InputError('--rank: expected one map to rank, got several. Ask for one class, without --channels-each.');
   }
-  await withDevice(args, async (gpu) => {
+  await withProfiledDevice(args, async (gpu) => {
     const network = new Network(gpu, graph, parameters);
     try {
       const frames = await saliencyFrames(network, picture, spec, { ...options, classes });

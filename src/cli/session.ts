@@ -1,7 +1,7 @@
 /** What the commands share: a device that is always closed, a model at the shape of its input, and reports. */
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
-import { formatAdapter, openDevice, type AdapterSummary, type Gpu } from '../gpu/device.ts';
+import { formatAdapter, openDevice, type AdapterOptions, type AdapterSummary, type Gpu } from '../gpu/device.ts';
 import type { LoadedGraph, Model } from '../models/model.ts';
 import type { Network } from '../network.ts';
 import type { Shape, Tensor } from '../tensor.ts';
@@ -13,8 +13,8 @@ import { openModel } from './model.ts';
 export class CheckFailed extends Error {}
 
 /** Opens the device, says which on stderr, and closes it whatever happens. */
-export async function withDevice<T>(args: DeviceArguments, work: (gpu: Gpu) => Promise<T>): Promise<T> {
-  const gpu = await openDevice(adapterOptions(args));
+export async function withDevice<T>(args: DeviceArguments, work: (gpu: Gpu) => Promise<T>, options: AdapterOptions = {}): Promise<T> {
+  const gpu = await openDevice({ ...adapterOptions(args), ...options });
   try {
     console.error(`adapter: ${formatAdapter(gpu.info)}`);
     return await work(gpu);

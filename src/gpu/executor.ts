@@ -9,8 +9,10 @@ import { BufferUsage, MapMode } from './constants.ts';
 import { untilLost, withErrorScopes, type Gpu } from './device.ts';
 import { bindSteps, type Dispatch } from './dispatch.ts';
 import { KernelCache, type Kernel } from './kernel.ts';
+import { Profiler } from './profiler.ts';
 import { createStorage, ParameterStore } from './store.ts';
 import { DeviceTensor } from './tensor.ts';
+import type { GpuTimer } from './timer.ts';
 
 /** What building and running has cost. Times are wall times in ms. */
 export interface ExecutorStats {
@@ -417,6 +419,14 @@ export class Executor {
     await this.#exclusively(() => this.#submit('prepare', this.#prepare));
   }
 
+  /**
+   * The dispatches of a part of the plan, in order, for a {@link GpuTimer}: what they read must have been written by a run before. Those of
+   * `prepare` can be run again only in a plan made for training, which keeps the weights that they read.
+   */
+  dispatches(part: keyof ExecutorStats['dispatches']): readonly Dispatch[] {
+    return { prepare: this.#prepare, forward: this.#forward, backward: this.#backward, update: this.#update }[part];
+  }
+
   /** Sets dropout's generator: the same pair draws the same masks. */
   setRandom(seed: number, iteration: number): void {
     this.#writeOwn('random', Uint32Array.of(seed, iteration));
@@ -589,6 +599,12 @@ export class Executor {
     const { device } = this.gpu;
     const where = { label: `graph "${this.plan.name}", ${what}` };
     const started = performance.now();
+    const profiler = Profiler.of(this.gpu);
+    if (profiler) {
+      await profiler.run(what, this.plan.name, dispatches);
+      if (what !== 'prepare') this.#runMs += performance.now() - started;
+      return;
+    }
     await withErrorScopes(this.gpu, where, () => {
       const encoder = device.createCommandEncoder({ label: what });
       this.#encode(encoder, what, dispatches);

@@ -32,6 +32,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   data: ['cache', 'errors', 'image', 'tensor'],
   train: ['data', 'errors', 'formats', 'gpu', 'graph', 'image', 'models', 'network', 'plan', 'random', 'tensor'],
   verify: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor'],
+  bench: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor', 'verify'],
   index: [
     'data',
     'errors',
@@ -57,6 +58,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'visualise',
   ],
   cli: [
+    'bench',
     'cache',
     'data',
     'errors',
