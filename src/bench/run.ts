@@ -35,6 +35,7 @@ export interface CaseResult {
   readonly direction: BenchCase['direction'];
   readonly batch: number;
   readonly inputs: BenchCase['inputs'];
+  readonly attrs: BenchCase['attrs'];
   readonly flop: number;
   readonly bytes: number;
   readonly steps: readonly StepRow[];
@@ -60,8 +61,8 @@ const CHEAP = { ms: 50, elements: 4e6 };
 /** Runs a case. What the adapter cannot hold is skipped, what fails is told in the row; a lost device ends everything. */
 export async function runCase(gpu: Gpu, timer: GpuTimer, c: BenchCase, options: CaseOptions): Promise<CaseResult> {
   const problem = makeProblem(c, traitsOf(gpu));
-  const { id, kind, layer, op, direction, batch, inputs } = c;
-  const row = { id, kind, layer, op, direction, batch, inputs, ...workOf(problem), steps: [] };
+  const { id, kind, layer, op, direction, batch, inputs, attrs } = c;
+  const row = { id, kind, layer, op, direction, batch, inputs, attrs, ...workOf(problem), steps: [] };
   try {
     return await timeProblem(gpu, timer, problem, row, options);
   } catch (error) {

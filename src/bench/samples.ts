@@ -37,9 +37,6 @@ const LEAST = 3;
 
 const MOST_REPEATS = 4096;
 
-/** A GPU that has waited for the host's check needs some time at work to be back at its pace. */
-const WARM_SECONDS = 0.05;
-
 /** The samples' least, middle and ninth decile (nearest rank). */
 export function timesOf(values: readonly number[]): Times {
   const sorted = [...values].sort((a, b) => a - b);
@@ -60,13 +57,14 @@ export async function timeDispatches(
 ): Promise<Timing> {
   const started = performance.now();
   const spent = (): number => (performance.now() - started) / 1000;
-  // A first run may still allocate or compile; the clocks of a GPU rise with the second and third.
+  const warmUp = timer.warmUpMs / 1000;
+  // A first run may still allocate or compile.
   let repeats = 1;
   let last = await timer.measure(dispatches, repeats);
-  for (let warm = 0; spent() < budget / 4; warm++) {
+  for (let warm = 0; spent() < Math.max(warmUp, budget / 4); warm++) {
     const ms = last.deviceMs ?? last.wallMs;
     const wanted = Math.min(MOST_REPEATS, Math.max(repeats, Math.ceil((SPAN_MS * repeats) / Math.max(ms, 1e-3))));
-    if (warm >= 2 && spent() >= WARM_SECONDS && (wanted <= repeats * 1.25 || repeats === MOST_REPEATS)) break;
+    if (warm >= 2 && spent() >= warmUp && (wanted <= repeats * 1.25 || repeats === MOST_REPEATS)) break;
     repeats = Math.min(wanted, repeats * 16);
     last = await timer.measure(dispatches, repeats);
   }

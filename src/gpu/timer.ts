@@ -21,11 +21,16 @@ const MS_PER_NS = 1e-6;
 /** Most passes of one {@link GpuTimer.trace}: WebGPU allows 4,096 timestamps in a set. */
 const MOST_PASSES = 2048;
 
+const WARM_UP_MS = 150;
+const STILL_WARM_MS = 20;
+
 /** Times dispatches on one device. To be disposed of. */
 export class GpuTimer {
   readonly #queries: GPUQuerySet | undefined;
   readonly #resolved: GPUBuffer | undefined;
   readonly #staging: GPUBuffer | undefined;
+  /** When the last measurement ended. */
+  #busy = -Infinity;
 
   private constructor(
     readonly gpu: Gpu,
@@ -44,6 +49,14 @@ export class GpuTimer {
     return withErrorScopes(gpu, { label: 'timer' }, () => new GpuTimer(gpu, Math.min(MOST_PASSES, Math.max(1, passes))));
   }
 
+  /**
+   * How long to keep the device busy before its times count, in ms. An idle GPU lowers its clocks and takes a tenth of a second to raise them
+   * (measured on an H100: times two to four times too long); one that was busy just now needs nothing, and software has no such clocks.
+   */
+  get warmUpMs(): number {
+    return this.gpu.info.software || performance.now() - this.#busy < STILL_WARM_MS ? 0 : WARM_UP_MS;
+  }
+
   /** Whether the device's own clock is read. */
   get timestamps(): boolean {
     return this.#queries !== undefined;
@@ -55,6 +68,7 @@ export class GpuTimer {
    */
   async measure(dispatches: readonly Dispatchable[], repeats = 1): Promise<Span> {
     const [span] = await this.#run([{ dispatches, repeats }]);
+    this.#busy = performance.now();
     return span;
   }
 
