@@ -42,7 +42,8 @@ test('ids are unique, and say what they are', () => {
 });
 
 test('work by hand', () => {
-  const work = (id: string): { flop: number; bytes: number } => workOf(makeProblem(selectCases([id], false)[0], { quads: false, tiles: false }));
+  const work = (id: string): { flop: number; bytes: number } =>
+    workOf(makeProblem(selectCases([id], false)[0], { quads: false, tiles: false }));
   // 55 x 55 places, 64 to 16 channels, 1x1.
   assert.equal(work('conv1x1/squeezenet.fire2_squeeze/forward/b1'), {
     flop: 2 * 3025 * 64 * 16,
@@ -97,6 +98,7 @@ const row = (id: string, flop: number, bytes: number, ms: number): CaseResult =>
   direction: 'forward',
   batch: 1,
   inputs: [],
+  attrs: {},
   flop,
   bytes,
   steps: [{ shader: 's', entry: 'a,b', workgroups: 2 }],
