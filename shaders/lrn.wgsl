@@ -10,7 +10,7 @@
 // scale^-beta is taken through square roots where beta is a multiple of a quarter (`quarters` = 4*beta, else 0): exact to a few ulp, as pow is not.
 // Source: Krizhevsky et al. 2012, section 3.3; alpha is divided by the window's size, as in Caffe and ONNX.
 
-// 5: windows of five channels, written out so that all their loads are under way at once, which GPUs need; 0: any window, in a loop.
+// 5: windows of five channels, written out: GPUs have all their loads under way at once, software is spared the loop's masks; 0: any window.
 override size: u32 = 0u;
 
 struct Geometry {

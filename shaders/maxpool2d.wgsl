@@ -18,7 +18,8 @@
 override switchBits: u32 = 8u;
 // 0 the first maximum, 1 the last, 2 the middle
 override choice: u32 = 0u;
-// 3: windows of at most 3 x 3, written out so that all their loads are under way at once, which GPUs need; 0: any window, in loops.
+// 2, 3: windows of at most 2 x 2 or 3 x 3, written out: GPUs have all their loads under way at once, software is spared the loops' masks.
+// 0: any window, in loops.
 override side: u32 = 0u;
 
 struct Geometry {
@@ -96,6 +97,10 @@ fn better(best: Winner, c: Cell) -> Winner {
 
 fn winner(o: u32) -> Winner {
   let w = window(o);
+  if (side == 2u) {
+    let first = better(better(Winner(negativeInfinity(), NONE), cell(w, 0, 0)), cell(w, 0, 1));
+    return better(better(first, cell(w, 1, 0)), cell(w, 1, 1));
+  }
   if (side == 3u) {
     let c0 = cell(w, 0, 0);
     let c1 = cell(w, 0, 1);

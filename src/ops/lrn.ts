@@ -2,7 +2,7 @@
 import source from '../../shaders/lrn.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
-import type { DeviceTraits, Op } from './op.ts';
+import type { Op } from './op.ts';
 
 export interface LrnAttrs {
   /** Channels in the window. */
@@ -27,9 +27,9 @@ function geometry([n, c, ...rest]: Shape, a: LrnAttrs): Record<string, number> {
   };
 }
 
-/** The constant that writes windows of five out, on GPUs. */
-function unrolled(attrs: LrnAttrs, { tiles }: DeviceTraits): { size?: number } {
-  return tiles && attrs.size === 5 ? { size: 5 } : {};
+/** The constant that writes windows of five out. */
+function unrolled({ size: window }: LrnAttrs): { size?: number } {
+  return window === 5 ? { size: 5 } : {};
 }
 
 export const lrn: Op<LrnAttrs> = {
@@ -52,12 +52,12 @@ export const lrn: Op<LrnAttrs> = {
     if (x!.shape.length < 2) fail(`expected x of rank 2 or more, got [${x!.shape.join(', ')}].`);
     return [x!];
   },
-  forward({ attrs, x: [x], y: [y], differentiated, save, scratch, step, traits }) {
+  forward({ attrs, x: [x], y: [y], differentiated, save, scratch, step }) {
     const scale = differentiated ? save('scale', y.shape, 'f32') : scratch('scale', y.shape);
     step({
       shader: 'lrn',
       entry: 'forward',
-      constants: unrolled(attrs, traits),
+      constants: unrolled(attrs),
       geometry: geometry(y.shape, attrs),
       bind: { x: x!, scale, y },
       invocations: size(y.shape),
@@ -80,6 +80,6 @@ export const lrn: Op<LrnAttrs> = {
     const come = { input: x!, savedScale: saved('scale'), dy: dy! };
     const shares = scratch('shares', dx.shape);
     step({ ...shared, entry: 'shares', bind: { ...come, share: shares } });
-    step({ ...shared, entry: 'backward', constants: unrolled(attrs, c.traits), bind: { ...come, allShares: shares, dx } });
+    step({ ...shared, entry: 'backward', constants: unrolled(attrs), bind: { ...come, allShares: shares, dx } });
   },
 };

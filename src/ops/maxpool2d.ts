@@ -2,7 +2,7 @@
 import source from '../../shaders/maxpool2d.wgsl' with { type: 'text' };
 import { size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
-import type { DeviceTraits, Op, StorageType, TensorRef } from './op.ts';
+import type { Op, StorageType, TensorRef } from './op.ts';
 import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, type PoolAttrs } from './window.ts';
 
 export interface MaxPool2dAttrs extends PoolAttrs {
@@ -21,9 +21,10 @@ const geometry = (x: Shape, y: Shape, a: MaxPool2dAttrs): Record<string, number>
   columnMajor: a.indexOrder === 'column' ? 1 : 0,
 });
 
-/** The constant that writes small windows out, on GPUs. */
-function unrolled({ kernel }: PoolAttrs, { tiles }: DeviceTraits): { side?: number } {
-  return tiles && kernel.every((k) => k <= 3) ? { side: 3 } : {};
+/** The constant that writes small windows out: 2 x 2 and less, or 3 x 3. */
+function unrolled({ kernel }: PoolAttrs): { side?: number } {
+  const side = Math.max(2, ...kernel);
+  return side <= 3 ? { side } : {};
 }
 
 export const maxpool2d: Op<MaxPool2dAttrs> = {
@@ -51,8 +52,8 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       { shape, dtype: 'i32' },
     ];
   },
-  forward({ attrs, x: [x], y, differentiated, save, step, traits }) {
-    const side = unrolled(attrs, traits);
+  forward({ attrs, x: [x], y, differentiated, save, step }) {
+    const side = unrolled(attrs);
     const shared = { shader: 'maxpool2d', geometry: geometry(x!.shape, y[0].shape, attrs) };
     const count = size(y[0].shape);
     if (differentiated) {
@@ -73,7 +74,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
   },
   differentiable: () => true,
   rules: ['maxpool'],
-  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, step, traits }) {
+  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, step }) {
     const shared = { shader: 'maxpool2d', geometry: geometry(dx.shape, y[0].shape, attrs) };
     const count = size(y[0].shape);
     const bits = switchBits(attrs.kernel);
@@ -91,7 +92,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       step({
         ...shared,
         entry: 'chooseSwitches',
-        constants: { switchBits: bits, choice, ...unrolled(attrs, traits) },
+        constants: { switchBits: bits, choice, ...unrolled(attrs) },
         bind: { x: x!, switches },
         invocations: words,
       });
