@@ -54,17 +54,19 @@ function gpu() {
 /** Other WebGPU engines on a software adapter, ratios of medians in one run: native mode, and safe mode behind it. */
 function peers() {
   const [native, safe] = ['peers-software-native.json', 'peers-software-safe.json'].map((name) => (has(name) ? read(name).rows : []));
-  const inSafe = new Map(safe.map(({ id, lanes }) => [id, lanes]));
+  const ids = [...new Set([...native, ...safe].map(({ id }) => id))];
+  const [inNative, inSafe] = [native, safe].map((rows) => new Map(rows.map(({ id, lanes }) => [id, lanes])));
   const cell = (lanes, name) => {
     const found = lanes?.filter((lane) => lane.name.startsWith(name) && lane.ratio !== undefined).map(({ ratio }) => ratio) ?? [];
-    return found.length > 0 ? times(Math.min(...found)) : '';
+    return found.length > 0 ? times(Math.min(...found)) : '–';
   };
-  const both = (id, lanes, name) => [cell(lanes, name), cell(inSafe.get(id), name)].filter((text) => text !== '').join(' / ');
-  const rows = native.map(({ id, lanes }) => [
+  const both = (values) => (values.every((text) => text === '–') ? '' : values.join(' / '));
+  const row = (id) => [inNative, inSafe].map((lanes) => lanes.get(id));
+  const rows = ids.map((id) => [
     id.startsWith('network/') ? id.replace('network/', '').replaceAll('/', ', ').replace(', b1', '') : words(id),
-    time(lanes[0].times.median),
-    both(id, lanes, 'tfjs'),
-    both(id, lanes, 'ort-web'),
+    both(row(id).map((lanes) => (lanes ? time(lanes[0].times.median) : '–'))),
+    both(row(id).map((lanes) => cell(lanes, 'tfjs'))),
+    both(row(id).map((lanes) => cell(lanes, 'ort-web'))),
   ]);
   return markdown(['native / safe mode', 'time', 'times as fast as TensorFlow.js', 'as ONNX Runtime'], rows);
 }
