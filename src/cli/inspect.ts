@@ -10,6 +10,7 @@ import { inspect, type Exported } from '../inspect/inspect.ts';
 import { formatShape } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { collect, parseChoice, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments, type ResultHash } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { inspectionTables } from './inspectReport.ts';
 import { MODEL_HELP } from './model.ts';
@@ -19,7 +20,7 @@ import { peak, questionOf, titleOf, withQuestionOptions, type QuestionArguments 
 import { chosenRules, withRuleOptions, type RuleArguments } from './ruleOptions.ts';
 import { adapterReport, loadQuestion, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, QuestionArguments {
+interface Arguments extends DeviceArguments, PictureArguments, RuleArguments, QuestionArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly layer: readonly string[];
@@ -49,7 +50,7 @@ export function inspectCommand(): Command {
     .option('--format <format>', `files of an export: ${FORMATS.join(', ')}`, 'both')
     .option('--output <folder>', 'where exports go: LAYER.KIND.npy and LAYER.KIND.png')
     .option('--json <file>', 'write every number as JSON');
-  withPictureOptions(withDeviceOptions(withRuleOptions(withQuestionOptions(command)))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleOptions(withQuestionOptions(withHashOption(command))))).action(run);
   return withExample(
     command,
     'backlight inspect --model googlenet.onnx --input cat.jpg --preprocess caffe --target 282 --json cat.json',
@@ -65,6 +66,7 @@ async function run(args: Arguments): Promise<void> {
   const requests = args.export.map(parseExport);
   if (requests.length > 0 && args.output === undefined)
     throw new InputError('--export: expected --output with the folder to write to, got none.');
+  if (requests.length === 0 && args.hash) throw new InputError('--hash: expected --export with what to hash, got none.');
   if (requests.length === 0 && args.output !== undefined) throw new InputError('--output: expected --export with what to write, got none.');
   await checkOutputs([{ option: '--json', file: args.json, extensions: ['.json'] }], [args.model, args.input]);
   if (args.output !== undefined) await checkFolder('--output', args.output, [args.model, args.input]);
@@ -72,6 +74,7 @@ async function run(args: Arguments): Promise<void> {
   await withDevice(args, async (gpu) => {
     const staged = new StagedFiles();
     const names = new FileNames();
+    const hashes: ResultHash[] = [];
     let bar: Progress | undefined;
     try {
       const inspection = await inspect(gpu, graph, parameters, input, {
@@ -81,6 +84,8 @@ async function run(args: Arguments): Promise<void> {
         exports: requests,
         onStop: (done, total) => (bar ??= progress(total, 'layers')).tick(done),
         onExport: async (exported) => {
+          const { kind, node, tensor, data } = exported;
+          hashes.push(...(hashesOf(args, () => [[`${kind} of ${kind === 'value' || kind === 'signal' ? tensor : node}`, data]]) ?? []));
           // Made late: a wrong name leaves no folder behind.
           if (names.all.length === 0) await makeFolder('--output', args.output!);
           for (const [file, bytes] of await filesOf(
@@ -100,11 +105,14 @@ async function run(args: Arguments): Promise<void> {
         const cost = { seconds: Math.round(performance.now() - started) / 1000, residentPeakBytes: peak() };
         await staged.add(
           args.json,
-          new TextEncoder().encode(`${JSON.stringify({ ...report, ...cost, ...inspection, files: names.all }, null, 1)}\n`),
+          new TextEncoder().encode(
+            `${JSON.stringify({ ...report, ...cost, ...inspection, files: names.all, hashes: args.hash ? hashes : undefined }, null, 1)}\n`,
+          ),
         );
       }
       await staged.publish();
       console.log(`${rules.words} of ${title}, ${formatShape(input.shape)}\n\n${inspectionTables(inspection)}`);
+      printHashes(hashes);
       if (inspection.unreached.length > 0)
         console.error(`warning: nothing to export, no signal comes by: ${inspection.unreached.join(', ')}`);
       const files = [...names.all.map((name) => path.join(args.output!, name)), ...(args.json === undefined ? [] : [args.json])];

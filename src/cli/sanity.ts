@@ -9,6 +9,7 @@ import { className, findClass, shortClassName } from '../models/labels.ts';
 import { Network } from '../network.ts';
 import { RULES, ruleSpec } from '../rule.ts';
 import { isRulePreset, RULE_PRESETS } from '../rulePresets.ts';
+import type { Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { BASELINES } from '../visualise/baselines.ts';
 import { DRAWS } from '../visualise/randomise.ts';
@@ -18,6 +19,7 @@ import { sanityCurve, sanitySheet } from '../visualise/sanitySheet.ts';
 import { brief, conclusions } from '../visualise/sanityWords.ts';
 import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { classCount } from './classes.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
 import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkFolder, checkOutputs, makeFolder, writeTogether, type Content } from './outputs.ts';
@@ -26,7 +28,7 @@ import { progress } from './progress.ts';
 import { chosenRules, withRuleAxes, type RuleArguments } from './ruleOptions.ts';
 import { costReport, formatTable, withDevice, withExample } from './session.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, Omit<RuleArguments, 'rule'> {
+interface Arguments extends DeviceArguments, PictureArguments, Omit<RuleArguments, 'rule'>, HashArguments {
   readonly model: string;
   readonly target: string;
   readonly labels?: string;
@@ -63,7 +65,7 @@ export function sanityCommand(): Command {
     .option('--reduce <how>', 'magnitudes over channels: max, l2 or sum', 'max')
     .option('-o, --output <folder>', 'for sheet.png, curve.svg and report.json')
     .option('--json <file>', 'write the report to this file; - for standard output');
-  withPictureOptions(withDeviceOptions(withRuleAxes(command))).action(run);
+  withPictureOptions(withDeviceOptions(withRuleAxes(withHashOption(command)))).action(run);
   return withExample(
     command,
     'backlight sanity cat.jpg --model squeezenet --output sanity',
@@ -109,6 +111,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
       bar?.stop();
       const sentences = conclusions(sanity);
       const what = `${name(sanity.class)}, score ${sanity.score.toFixed(2)}`;
+      const hashes = hashesOf(args, () => mapsOf(sanity));
       const report = {
         model: args.model,
         photo,
@@ -122,6 +125,7 @@ async function run(photo: string, args: Arguments): Promise<void> {
         clip: DEFAULT_CLIP,
         ...numbersOf(sanity),
         conclusions: sentences,
+        hashes,
         ...costReport(gpu, network, started),
       };
       const json = new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`);
@@ -153,18 +157,25 @@ async function run(photo: string, args: Arguments): Promise<void> {
       if (args.json !== undefined && !toStdout) files.push([args.json, json]);
       await writeTogether(files);
       if (toStdout) process.stdout.write(json);
-      else
-        print(
-          sanity,
-          what,
-          name,
-          sentences,
-          files.map(([file]) => file),
-        );
+      else {
+        const written = files.map(([file]) => file);
+        print(sanity, what, name, sentences, written);
+        printHashes(hashes);
+      }
     } finally {
       bar?.stop();
       await network.dispose();
     }
+  });
+}
+
+/** Each rule's map as trained, and the one of the last stage where it was kept. */
+function mapsOf({ rules, cascade }: Sanity): (readonly [string, Tensor])[] {
+  const last = cascade.at(-1);
+  return rules.flatMap(({ name, map }, r) => {
+    const random = last?.rules[r].map ?? null;
+    const trained = [`map under ${name}, as trained`, map] as const;
+    return random === null ? [trained] : [trained, [`map under ${name}, ${last!.random} layers random`, random] as const];
   });
 }
 

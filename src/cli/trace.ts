@@ -8,9 +8,10 @@ import { toPicture, type Channels, type Preprocess } from '../image/preprocess.t
 import { trace, type Trace } from '../inspect/trace.ts';
 import { traceSheet } from '../inspect/traceSheet.ts';
 import { RULES, ruleWords } from '../rule.ts';
-import type { Tensor } from '../tensor.ts';
+import type { AnyTensor, IndexTensor, Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { hashesOf, printHashes, withHashOption, type HashArguments, type ResultHash } from './hashes.ts';
 import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
@@ -20,7 +21,7 @@ import { chosenAxes, withAxisOptions, type AxisArguments } from './ruleOptions.t
 import { adapterReport, loadQuestion, withDevice, withExample, type Question } from './session.ts';
 import { traceTables } from './traceReport.ts';
 
-interface Arguments extends DeviceArguments, PictureArguments, AxisArguments, QuestionArguments {
+interface Arguments extends DeviceArguments, PictureArguments, AxisArguments, QuestionArguments, HashArguments {
   readonly model: string;
   readonly input: string;
   readonly output?: string;
@@ -36,7 +37,7 @@ export function traceCommand(): Command {
     .requiredOption('--input <file>', "input: .npy of the network's input shape, one item, or an image")
     .option('-o, --output <file.png>', 'where to draw')
     .option('--json <file>', 'write every number as JSON');
-  withPictureOptions(withDeviceOptions(withAxisOptions(withQuestionOptions(command)))).action(run);
+  withPictureOptions(withDeviceOptions(withAxisOptions(withQuestionOptions(withHashOption(command))))).action(run);
   return withExample(
     command,
     'backlight trace --model googlenet.onnx --input cat.jpg --preprocess caffe --neuron inception_3a/output:7,10,10 -o unit.png',
@@ -66,11 +67,13 @@ async function run(args: Arguments): Promise<void> {
       });
       bar?.stop();
       const title = titleOf(traced);
+      const hashes = hashesOf(args, () => resultsOf(traced));
       const files: [string, Content][] = [];
       if (args.output !== undefined) files.push([args.output, await draw(traced, question, args, title, axes)]);
-      if (args.json !== undefined) files.push([args.json, report(traced, args, axes, adapterReport(gpu.info), started)]);
+      if (args.json !== undefined) files.push([args.json, report(traced, args, axes, adapterReport(gpu.info), started, hashes)]);
       await writeTogether(files);
       console.log(`${title}\n${traceTables(traced)}`);
+      printHashes(hashes);
       if (files.length > 0) console.log(`\nwritten: ${files.map(([file]) => file).join(', ')}`);
     } finally {
       bar?.stop();
@@ -115,7 +118,20 @@ function inputPicture(input: Tensor, file: string, spec: () => Preprocess): { pi
   }
 }
 
-function report(traced: Trace, args: Arguments, axes: object, adapter: object, started: number): Uint8Array {
+/** The four signals at the input and the open field, 1 where a path arrives. */
+function resultsOf({ signals, openMask, input }: Trace): (readonly [string, AnyTensor])[] {
+  const field: IndexTensor = { shape: input.shape.slice(2), data: Int32Array.from(openMask) };
+  return [...RULES.map((rule) => [`signal under ${rule}`, signals[rule]] as const), ['open receptive field', field]];
+}
+
+function report(
+  traced: Trace,
+  args: Arguments,
+  axes: object,
+  adapter: object,
+  started: number,
+  hashes: readonly ResultHash[] | undefined,
+): Uint8Array {
   const { openMask, pathMap, influenceMap: _, signals: __, ...rest } = traced;
   const [height, width] = rest.input.shape.slice(2);
   // Rows of the open field as runs [row, from, to); logarithms of none are null in JSON.
@@ -132,6 +148,6 @@ function report(traced: Trace, args: Arguments, axes: object, adapter: object, s
   const cost = { seconds: Math.round(performance.now() - started) / 1000, residentPeakBytes: peak() };
   const asked = { model: args.model, input: args.input, axes, adapter };
   return new TextEncoder().encode(
-    `${JSON.stringify({ asked, ...cost, trace: { ...rest, openRuns, log10PathsPerPixel: pathsPerPixel } }, null, 1)}\n`,
+    `${JSON.stringify({ asked, ...cost, hashes, trace: { ...rest, openRuns, log10PathsPerPixel: pathsPerPixel } }, null, 1)}\n`,
   );
 }

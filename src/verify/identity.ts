@@ -14,7 +14,7 @@ export const IDENTITIES = {
   seed: 'a signal is linear in its seed; under deconvnet and guided, which ask for its sign, homogeneous to the bit',
   'no relu': 'without ReLU all four rules give the same bits',
   'open relu': 'where every ReLU is open, guided is deconvnet to the bit',
-  batch: 'every item of a batch gets the bits that it gets alone',
+  batch: 'every item of a batch gets the bits that it gets alone (on a GPU: up to rounding)',
 } as const;
 
 export type IdentityName = keyof typeof IDENTITIES;

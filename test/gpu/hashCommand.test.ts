@@ -57,12 +57,16 @@ const QUESTIONS: readonly (readonly string[])[] = [
   ['certify', ...FROM, '--input', 'item0.npy'],
   ['gradcheck', 'net.json', '--input', 'item0.npy'],
   ['verify', 'net.json', '--input', 'item0.npy'],
+  ['inspect', ...FROM, '--input', 'item0.npy', '--export', 'value:p1', '--export', 'signal:p1', '--output', 'inside'],
+  ['trace', ...FROM, '--input', 'item0.npy'],
+  ['sanity', 'photo.png', ...FROM, '--steps', '2', '--others', '1'],
 ];
 
 for (const question of QUESTIONS) {
-  test(`${question.filter((word) => !FROM.includes(word)).join(' ')}: two processes, the same digests; the second in JSON`, async () => {
+  test(`${question.filter((word) => !FROM.includes(word)).join(' ')}: two processes, the same digests`, async () => {
     const first = await hashesOf(...question);
-    if (question[0] === 'verify') {
+    // Their reports go to files.
+    if (['verify', 'inspect', 'trace', 'sanity'].includes(question[0])) {
       assert.equal(await hashesOf(...question), first);
       return;
     }

@@ -209,6 +209,27 @@ else {
   });
 }
 
+test('with the kernels of a GPU every identity holds, and a lost item is noticed', async () => {
+  const asGpu = Object.create(gpu, { info: { value: { ...gpu.info, software: false } } }) as typeof gpu;
+  const model = await loadModel(`weights/${DEFAULT_MODEL}.json`);
+  const shape = [1, 3, 64, 64];
+  const { graph, parameters } = model.at({ [model.input.name]: shape });
+  const subject = { graph, parameters, input: { shape, data: fill(size(shape), normal(1)) } };
+  const check = (change?: (plan: Plan) => Plan): Promise<Verification> =>
+    verify(asGpu, graph, parameters, subject.input, { ...seedOf(subject), change, graphAt: (batch) => withBatch(graph, batch) });
+  assert.equal(failures(await check()), []);
+  const source = readFileSync('shaders/conv2d_gemm.wgsl', 'utf8');
+  const lost = source.replace('q / plane, q % plane', '0u, q % plane');
+  assert.not.equal(lost, source);
+  const noticed = failures(
+    await check((plan) => (plan.shaders.conv2d_gemm ? { ...plan, shaders: { ...plan.shaders, conv2d_gemm: lost } } : plan)),
+  );
+  assert.ok(
+    noticed.some((line) => line.startsWith('batch: item 1')),
+    noticed.join('\n'),
+  );
+});
+
 /** Ten faults; each a text in one shader or several, or a change of the plan. */
 const FAULTS: readonly {
   readonly what: string;
