@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Problem } from '../../src/bench/problem.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { DeviceTensor } from '../../src/gpu/tensor.ts';
-import type { Conv2dAttrs } from '../../src/ops/conv2d.ts';
+import type { Conv2dAttrs } from '../../src/ops/window.ts';
 import type { MaxPool2dAttrs } from '../../src/ops/maxpool2d.ts';
 import { size, type Shape, type Tensor } from '../../src/tensor.ts';
 import { littleEndian, model, node, tensorProto, valueInfo, type AttributeValue } from '../../test/onnx-writer.ts';

@@ -4,7 +4,7 @@
  */
 import type { Problem } from '../../src/bench/problem.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
-import type { Conv2dAttrs } from '../../src/ops/conv2d.ts';
+import type { Conv2dAttrs } from '../../src/ops/window.ts';
 import type { LrnAttrs } from '../../src/ops/lrn.ts';
 import type { MaxPool2dAttrs } from '../../src/ops/maxpool2d.ts';
 import type { Shape, Tensor } from '../../src/tensor.ts';

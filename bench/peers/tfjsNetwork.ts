@@ -1,7 +1,7 @@
 /** Whole networks on TensorFlow.js: our graph walked with its ops, in NHWC. */
 import type { BenchNetwork } from '../../src/bench/networks.ts';
 import { typeGraph, type TypedGraph } from '../../src/graph.ts';
-import type { Conv2dAttrs } from '../../src/ops/conv2d.ts';
+import type { Conv2dAttrs } from '../../src/ops/window.ts';
 import type { LrnAttrs } from '../../src/ops/lrn.ts';
 import type { MaxPool2dAttrs } from '../../src/ops/maxpool2d.ts';
 import { size, type Tensor } from '../../src/tensor.ts';

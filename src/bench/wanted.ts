@@ -2,7 +2,7 @@
  * What a problem's result should be, in f64 with the bound of rounding: all of it, by the reference, or some elements of it, each by itself from
  * the definition.
  */
-import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Conv2dAttrs } from '../ops/window.ts';
 import { sumBound } from '../reference/bounds.ts';
 import { widen } from '../reference/graph.ts';
 import { REFERENCE } from '../reference/index.ts';

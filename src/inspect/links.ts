@@ -2,7 +2,7 @@
 import { GraphError } from '../errors.ts';
 import type { TypedGraph, TypedNode } from '../graph.ts';
 import type { AvgPool2dAttrs } from '../ops/avgpool2d.ts';
-import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Conv2dAttrs } from '../ops/window.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
 import type { LrnAttrs } from '../ops/lrn.ts';
 import { around, broadcastIndex, frontAxis, scatterSum } from '../reference/arrays.ts';

@@ -15,12 +15,11 @@ import pack from '../../shaders/pack.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
+import { chooseTile, FLAT_BELOW, type Variant } from './conv2dTiles.ts';
+import { backwardBias, backwardWeight } from './conv2dWeight.ts';
 import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
-import { readWindow, requireRank, windowExtent, windowGeometry, type WindowAttrs } from './window.ts';
-
-export interface Conv2dAttrs extends WindowAttrs {
-  readonly groups: number;
-}
+import { addUp } from './sum.ts';
+import { readWindow, requireRank, windowExtent, type Conv2dAttrs } from './window.ts';
 
 /** One axis of a convolution as the kernels of conv2d.wgsl take it, and which taps of w it uses. */
 interface Axis {
@@ -83,14 +82,6 @@ interface Channels {
   readonly outputPitch: number;
 }
 
-/** A kernel and what one invocation of it computes: pixels x output channels. */
-interface Variant {
-  readonly shader: string;
-  readonly entry: string;
-  readonly pixels: number;
-  readonly outputs: number;
-}
-
 const DIRECT: Variant = { shader: 'conv2d', entry: 'direct', pixels: 1, outputs: 1 };
 const WIDE: Variant = { shader: 'conv2d_tile', entry: 'tile8x16', pixels: 8, outputs: 16 };
 const QUAD: Variant = { shader: 'conv2d_quad', entry: 'quad8x16', pixels: 8, outputs: 16 };
@@ -99,58 +90,8 @@ const QUAD_FLAT: Variant = { shader: 'conv2d_quad', entry: 'flatQuad8x16', pixel
 const NARROW: Variant = { shader: 'conv2d_tile', entry: 'tile8x4', pixels: 8, outputs: 4 };
 const POINT: Variant = { shader: 'conv2d_tile', entry: 'tile1x16', pixels: 1, outputs: 16 };
 
-/** Tiles in workgroup memory: of a workgroup, whose 128 or 64 invocations share the work. */
-interface Tile extends Variant {
-  readonly threads: number;
-}
-
-const LARGE: Tile = { shader: 'conv2d_gemm', entry: 'gemm128x64', pixels: 64, outputs: 128, threads: 128 };
-const MEDIUM: Tile = { shader: 'conv2d_gemm', entry: 'gemm64x64', pixels: 64, outputs: 64, threads: 128 };
-const SMALL: Tile = { shader: 'conv2d_gemm', entry: 'gemm32x64', pixels: 64, outputs: 32, threads: 128 };
-const MEDIUM_FLAT: Tile = { ...MEDIUM, entry: 'flat64x64' };
-const SMALL_FLAT: Tile = { ...SMALL, entry: 'flat32x64' };
-
-/** Products that a tile's slice holds. */
-const SLICE = 16;
-
-/** Workgroups that fill a GPU of some 130 multiprocessors; a larger tile pays from there on (measured on an H100). */
-const FULL = 264;
-
-/**
- * Workgroups that a sum is split for: small tiles need several to a multiprocessor, so that one computes while others load. More slabs cost more
- * in adding them up (measured on an H100: 256 and 768 workgroups are both slower).
- */
-const CROWD = 420;
-
-/**
- * The tile for a shape, and into how many slabs its sum is split so that there are enough workgroups. A function of shapes alone, so that
- * results never vary.
- */
-function chooseTile(
-  pixels: number,
-  inputs: number,
-  outputs: number,
-  taps: number,
-  groups: number,
-): { tile: Tile; slabs: number; slabSteps: number } | null {
-  // Few outputs leave most of a tile empty.
-  if (outputs <= 8 || pixels <= 4 || taps === 0) return null;
-  const flat = taps > 1 && inputs < FLAT_BELOW;
-  const workgroups = (tile: Tile): number => Math.ceil(pixels / tile.pixels) * Math.ceil(outputs / tile.outputs) * groups;
-  let tile = flat ? SMALL_FLAT : SMALL;
-  if (outputs > 32 && workgroups(MEDIUM) >= FULL) tile = flat ? MEDIUM_FLAT : MEDIUM;
-  if (outputs > 64 && workgroups(LARGE) >= 2 * FULL && !flat) tile = LARGE;
-  const steps = flat ? Math.ceil((taps * inputs) / SLICE) : taps * Math.ceil(inputs / SLICE);
-  const wanted = Math.max(1, Math.min(Math.floor(CROWD / workgroups(tile)), Math.floor(steps / 8)));
-  const slabSteps = Math.ceil(steps / wanted);
-  return { tile, slabs: Math.ceil(steps / slabSteps), slabSteps };
-}
-
 /** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
 const QUAD_PIXELS = 64;
-
-/** Fewer input channels share one loop with the taps (measured: three times as fast with 3, a quarter faster with 16, slower with 64). */
-const FLAT_BELOW = 32;
 
 /** The kernel that wastes least on a shape. Few variants: each one that a network uses is a pipeline to compile. */
 function chooseVariant(pixels: number, inputs: number, outputs: number, taps: number, quads: boolean): Variant {
@@ -278,122 +219,6 @@ function backwardInput(c: AdjointContext<Conv2dAttrs>): void {
       convolve(c, rows, columns, channels, { x: c.dy[0]!, y: c.dx, b: null });
     }
   }
-}
-
-/** Invocations below which backward-weight splits its sum over rows of dy. A function of shapes alone, so that results never vary. */
-const SPLIT_BELOW = 4096;
-
-/** The tile of dw for a shape, on GPUs. */
-function chooseWeightTile(outputs: number, columns: number): { entry: string; rows: number; columns: number; threads: number } {
-  if (outputs > 64 && columns > 32) return { entry: 'gemm128x64', rows: 128, columns: 64, threads: 128 };
-  if (outputs > 32 && columns > 32) return { entry: 'gemm64x64', rows: 64, columns: 64, threads: 128 };
-  return { entry: 'gemm32x32', rows: 32, columns: 32, threads: 64 };
-}
-
-/** Pixels of dy that a slab has at least, where more slabs fill a GPU, and at most, so that no sum grows long. */
-const SLAB_PIXELS = [256, 8192] as const;
-
-function backwardWeightOfTiles(c: AdjointContext<Conv2dAttrs>): void {
-  const { groups } = c.attrs;
-  const [x, dy] = [c.x[0]!, c.dy[0]!];
-  const [all, inputs, kernelHeight, kernelWidth] = c.dx.shape;
-  const outputs = all / groups;
-  const [batch, , yHeight, yWidth] = dy.shape;
-  const pixels = batch * yHeight * yWidth;
-  const columns = inputs * kernelHeight * kernelWidth;
-  const tile = chooseWeightTile(outputs, columns);
-  const tiles = Math.ceil(outputs / tile.rows) * Math.ceil(columns / tile.columns) * groups;
-  const [least, most] = SLAB_PIXELS;
-  const wanted = Math.max(1, Math.ceil(pixels / most), Math.min(Math.ceil((2 * FULL) / tiles), Math.floor(pixels / least)));
-  const slabPixels = Math.max(SLICE, Math.ceil(pixels / wanted / SLICE) * SLICE);
-  const slabs = Math.max(1, Math.ceil(pixels / slabPixels));
-  const partial = slabs === 1 ? c.dx : c.scratch('partial dw', [slabs, ...c.dx.shape]);
-  c.step({
-    shader: 'conv2d_weight_gemm',
-    entry: tile.entry,
-    geometry: {
-      batch,
-      groups,
-      inputs,
-      outputs,
-      xHeight: x.shape[2],
-      xWidth: x.shape[3],
-      yHeight,
-      yWidth,
-      kernelHeight,
-      kernelWidth,
-      ...windowGeometry(c.attrs),
-      slabs,
-      slabPixels,
-    },
-    bind: { x, dy, partial },
-    invocations: tiles * slabs * tile.threads,
-  });
-  const count = size(c.dx.shape);
-  if (slabs > 1) addUp(c, partial, c.dx, { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0 });
-}
-
-function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
-  if (c.traits.tiles) return backwardWeightOfTiles(c);
-  const { groups } = c.attrs;
-  const x = c.x[0]!;
-  const dy = c.dy[0]!;
-  const [all, inputs, kernelHeight, kernelWidth] = c.dx.shape;
-  const outputs = all / groups;
-  const [batch, , yHeight, yWidth] = dy.shape;
-  const tiles = groups * Math.ceil(outputs / 8) * Math.ceil(inputs / 4) * kernelHeight * kernelWidth;
-  const slabRows = Math.max(1, Math.ceil((batch * yHeight) / Math.ceil(SPLIT_BELOW / tiles)));
-  const slabs = Math.max(1, Math.ceil((batch * yHeight) / slabRows));
-  const partial = slabs === 1 ? c.dx : c.scratch('partial dw', [slabs, ...c.dx.shape]);
-  // Below half a tile of either kind most of a quad's work would be thrown away.
-  const quads = c.traits.quads && outputs > 8 && inputs * kernelHeight * kernelWidth > 16;
-  const quadTiles = groups * Math.ceil(outputs / 16) * Math.ceil((inputs * kernelHeight * kernelWidth) / 32) * 4;
-  c.step({
-    shader: quads ? 'conv2d_weight_quad' : 'conv2d_weight',
-    entry: quads ? 'quad16x8' : 'backwardWeight',
-    geometry: {
-      batch,
-      groups,
-      inputs,
-      outputs,
-      xHeight: x.shape[2],
-      xWidth: x.shape[3],
-      yHeight,
-      yWidth,
-      kernelHeight,
-      kernelWidth,
-      ...windowGeometry(c.attrs),
-      slabs,
-      slabRows,
-    },
-    bind: { x, dy, partial },
-    invocations: (quads ? quadTiles : tiles) * slabs,
-  });
-  const count = size(c.dx.shape);
-  if (slabs > 1) addUp(c, partial, c.dx, { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0 });
-}
-
-/** db[oc] = sum of dy over all else: first within rows, then over rows and batch. */
-function backwardBias(c: AdjointContext<Conv2dAttrs>): void {
-  const dy = c.dy[0]!;
-  const [batch, channels, height, width] = dy.shape;
-  const rows = batch * channels * height;
-  const partial = c.scratch('partial db', [batch, channels, height]);
-  addUp(c, dy, partial, { count: rows, pitch: width, outer: 1, outerPitch: 0, inner: width, innerPitch: 1 });
-  addUp(c, partial, c.dx, { count: channels, pitch: height, outer: batch, outerPitch: channels * height, inner: height, innerPitch: 1 });
-}
-
-interface SumGeometry {
-  readonly count: number;
-  readonly pitch: number;
-  readonly outer: number;
-  readonly outerPitch: number;
-  readonly inner: number;
-  readonly innerPitch: number;
-}
-
-function addUp(c: EmitContext<unknown>, x: TensorRef, y: TensorRef, geometry: SumGeometry): void {
-  c.step({ shader: 'sum', entry: 'sum', geometry: { ...geometry, scale: 1 }, bind: { x, y }, invocations: geometry.count });
 }
 
 export const conv2d: Op<Conv2dAttrs> = {

@@ -13,6 +13,10 @@ export interface WindowAttrs {
   readonly dilation: readonly [number, number];
 }
 
+export interface Conv2dAttrs extends WindowAttrs {
+  readonly groups: number;
+}
+
 /** A pooling window. */
 export interface PoolAttrs extends WindowAttrs {
   readonly kernel: readonly [number, number];

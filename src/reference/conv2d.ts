@@ -6,7 +6,7 @@
  * with g the group of oc and x zero outside. A stride splits the padded image into stride*stride interleaved planes; within a plane every
  * tap reads a contiguous row, so that one kernel (taps.ts) serves all strides. The input adjoint is the same sum over dy, plane by plane.
  */
-import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Conv2dAttrs } from '../ops/window.ts';
 import { windowExtent } from '../ops/window.ts';
 import type { Shape } from '../tensor.ts';
 import { bounded, input } from './arrays.ts';

@@ -17,7 +17,7 @@
  * of single layers (adjoints.ts) are the sharper ones.
  */
 import type { TypedGraph, TypedNode } from '../graph.ts';
-import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Conv2dAttrs } from '../ops/window.ts';
 import { gamma, TINY } from '../reference/bounds.ts';
 import { REFERENCE } from '../reference/index.ts';
 import type { F64Tensor } from '../reference/types.ts';

@@ -15,7 +15,7 @@ import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor } from '../gpu/executor.ts';
 import type { ParameterStore } from '../gpu/store.ts';
 import { typeGraph, type Graph, type TypedNode } from '../graph.ts';
-import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Conv2dAttrs } from '../ops/window.ts';
 import { compile, type Plan } from '../plan.ts';
 import { sumBound } from '../reference/bounds.ts';
 import { decides } from '../reference/decisions.ts';

@@ -5,7 +5,7 @@ import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor } from '../gpu/executor.ts';
 import { ParameterStore } from '../gpu/store.ts';
 import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
-import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Conv2dAttrs } from '../ops/window.ts';
 import { compile, type Plan } from '../plan.ts';
 import { U } from '../reference/bounds.ts';
 import { RULES, rulePasses, type Rule } from '../rule.ts';
