@@ -98,7 +98,8 @@ test('roofs are positive and grow with nothing but the device', async () => {
   for (const { gflops } of roofs.fma) assert.ok(gflops > 0.1);
   assert.is(roofs.streams.length, 6);
   for (const { gbs } of roofs.streams) assert.ok(gbs > 0.01);
-  assert.ok(roofs.dispatchMs > 0 && roofs.submitMs >= roofs.dispatchMs);
+  // Not which of them is longer: other work on the machine decides that in a run this short.
+  assert.ok(roofs.dispatchMs > 0 && roofs.submitMs > 0);
 });
 
 test('a network has both passes and their ratio', async () => {
@@ -106,7 +107,7 @@ test('a network has both passes and their ratio', async () => {
   const row = await runNetwork(gpu, timer, { name: 'small', graph, parameters: heParameters(graph.parameters) }, QUICK);
   assert.is(row.check?.method, 'layers');
   assert.ok(row.check?.passed && row.same);
-  assert.ok(row.forward && row.gradient && row.ratio! > 1);
+  assert.is(row.ratio, row.gradient!.device.median / row.forward!.device.median);
   const { graph: vgg } = vgg16(2);
   assert.equal(vgg.inputs[0].shape, [2, 3, 224, 224]);
 });
