@@ -18,7 +18,7 @@ import { AttrReader } from './attrs.ts';
 import { chooseTile, FLAT_BELOW, type Variant } from './conv2dTiles.ts';
 import { backwardBias, backwardWeight } from './conv2dWeight.ts';
 import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
-import { addUp } from './sum.ts';
+import { addSlabs, slabsOf } from './sum.ts';
 import { readWindow, requireRank, windowExtent, type Conv2dAttrs } from './window.ts';
 
 /** One axis of a convolution as the kernels of conv2d.wgsl take it, and which taps of w it uses. */
@@ -128,7 +128,7 @@ function convolve(
   // The phases of a stride write to the same y, and are not split.
   const whole = rows.yStride === 1 && columns.yStride === 1;
   const { slabs, slabSteps } = choice && whole ? choice : { slabs: 1, slabSteps: 2 ** 30 };
-  const partial = slabs === 1 ? bind.y : c.scratch(`partial ${channels.direction}`, [slabs, ...bind.y.shape]);
+  const partial = slabsOf(c, channels.direction, bind.y, slabs);
   const outputsPadded = tiles * variant.outputs;
   const packed = packWeights(c, rows, columns, channels, outputsPadded);
   c.step({
@@ -166,8 +166,7 @@ function convolve(
       ? Math.ceil(pixels / variant.pixels) * tiles * groups * slabs * choice.tile.threads
       : lanes(variant, pixels) * tiles * groups,
   });
-  const count = size(bind.y.shape);
-  if (slabs > 1) addUp(c, partial, bind.y, { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0 });
+  addSlabs(c, partial, bind.y);
 }
 
 /** The taps of w that two axes use, packed [groups, kernelHeight, kernelWidth, inputs, outputsPadded]. Without taps, any tensor: w. */

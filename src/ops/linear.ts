@@ -10,6 +10,7 @@ import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
+import { addSlabs, slabsOf } from './sum.ts';
 import { requireRank } from './window.ts';
 
 export interface LinearAttrs {
@@ -69,7 +70,7 @@ function productOfTiles(
   const tiles = rows === 1 ? Math.ceil(columns / 64) : Math.ceil(rows / high) * Math.ceil(columns / 64);
   // A GPU's some 130 multiprocessors are full with a few workgroups each; a vector's only load, and many more must be waiting for memory.
   const { slabs, slabDepth } = across ? { slabs: 1, slabDepth: depth } : split(depth, tiles, rows === 1 ? 4096 : 512);
-  const partial = slabs === 1 ? y : c.scratch('partial product', [slabs, rows, columns]);
+  const partial = slabsOf(c, 'product', y, slabs);
   const { rows: _, aRow, cRow, ...vector } = geometry;
   c.step({
     shader: rows === 1 ? 'linear_vector' : 'linear_gemm',
@@ -78,10 +79,7 @@ function productOfTiles(
     bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y: partial },
     invocations: across ? columns * 128 : rows === 1 ? tiles * 64 * slabs : tiles * slabs * 128,
   });
-  if (slabs === 1) return;
-  const count = rows * columns;
-  const sums = { count, pitch: 1, outer: slabs, outerPitch: count, inner: 1, innerPitch: 0, scale: 1 };
-  c.step({ shader: 'sum', entry: 'sum', geometry: sums, bind: { x: partial, y }, invocations: count });
+  addSlabs(c, partial, y);
 }
 
 /** y = alpha * p q + beta * c, y row-major [p.rows, q.columns]. */
