@@ -1,9 +1,19 @@
-// Builds dist/: the library, the command line, and the type declarations.
+// Builds dist/: the library, the command line, the lab's page, and the type declarations. With `lab [folder]`, the page alone.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
+import { buildLab } from './src/lab/build.mjs';
 
+const define = {
+  BACKLIGHT_VERSION: JSON.stringify(JSON.parse(readFileSync('package.json', 'utf8')).version),
+  BACKLIGHT_COMMIT: JSON.stringify(commit()),
+};
+if (process.argv[2] === 'lab') {
+  await buildLab(process.argv[3] ?? 'dist/lab', define);
+  process.exit(0);
+}
 rmSync('dist', { recursive: true, force: true });
+await buildLab('dist/lab', define);
 await build({
   entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' },
   outdir: 'dist',
@@ -15,10 +25,7 @@ await build({
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   sourcemap: true,
-  define: {
-    BACKLIGHT_VERSION: JSON.stringify(JSON.parse(readFileSync('package.json', 'utf8')).version),
-    BACKLIGHT_COMMIT: JSON.stringify(commit()),
-  },
+  define,
   logLevel: 'warning',
 });
 chmodSync('dist/cli.js', 0o755);

@@ -50,12 +50,13 @@ export { EXPORT_KINDS, type ExportKind, type ExportRequest } from './inspect/cho
 export { inspect, type Exported, type Inspection, type InspectOptions, type LayerInspection } from './inspect/inspect.ts';
 export { trace, type Trace, type TraceLayer, type TraceOptions } from './inspect/trace.ts';
 export { traceSheet, type TraceSheetOptions } from './inspect/traceSheet.ts';
+export { modelLabels } from './models/card.ts';
 export { fetchModel, verifyModel, type FetchOptions } from './models/fetch.ts';
 export { className, findClass } from './models/labels.ts';
 export { loadModel, type Model, type ModelCard } from './models/model.ts';
 export { REGISTRY, type RegistryEntry } from './models/registry.ts';
 export { readRegistry } from './models/registryFile.ts';
-export { DEFAULT_MODEL, modelLabels, openModel, resolveModel } from './models/resolve.ts';
+export { DEFAULT_MODEL, openModel, resolveModel } from './models/resolve.ts';
 export {
   argmax,
   Network,

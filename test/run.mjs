@@ -41,12 +41,13 @@ if (files.length === 0) {
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 if (wanted.length === 0) {
-  const types = await run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
-  if (types.code === 0) total.passed++;
-  else total.failed++;
-  console.log(
-    types.code === 0 ? 'types                                    ok' : `types                                    FAILED\n${types.output}`,
-  );
+  // The lab's page has a browser's types, everything else has Node's.
+  for (const project of ['tsconfig.json', 'src/lab/tsconfig.json']) {
+    const types = await run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit', '-p', project]);
+    if (types.code === 0) total.passed++;
+    else total.failed++;
+    console.log(`types of ${project}`.padEnd(40), types.code === 0 ? 'ok' : `FAILED\n${types.output}`);
+  }
 }
 
 // A folder for this run alone: two runs side by side must not take each other's files.
@@ -68,11 +69,21 @@ await build({
   logLevel: 'warning',
 });
 
+// The page that tests of the browser open.
+const inBrowser = (file) => file.includes(`${path.sep}browser${path.sep}`);
+if (files.some(inBrowser)) {
+  const page = await run(process.execPath, ['build.mjs', 'lab', path.join(built, 'lab')]);
+  if (page.code !== 0) {
+    console.log(`the lab's page does not build\n${page.output}`);
+    process.exit(1);
+  }
+}
+
 async function runFile(file) {
   const started = performance.now();
   const bundle = file.replace(/^test/, built).replace(/\.ts$/, '.mjs');
   const { code, signal, output } = await run(process.execPath, ['--enable-source-maps', bundle], {
-    env: { ...process.env, FORCE_COLOR: '0' },
+    env: { ...process.env, FORCE_COLOR: '0', BACKLIGHT_LAB: path.join(built, 'lab') },
   });
   const count = (word) =>
     [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
@@ -91,7 +102,7 @@ async function runFile(file) {
 }
 
 // Tests without a device run side by side; those with one run alone, since the software adapter uses every core.
-const host = files.filter((file) => !file.includes(`${path.sep}gpu${path.sep}`));
+const host = files.filter((file) => !file.includes(`${path.sep}gpu${path.sep}`) && !inBrowser(file));
 const queue = [...host];
 await Promise.all(
   Array.from({ length: Math.max(1, cpus().length) }, async () => {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { writeNpy } from '../formats/index.ts';
+import { pictureSpec } from '../image/modelInput.ts';
 import { channelCount, describePreprocess } from '../image/preprocess.ts';
 import { classTitle, className } from '../models/labels.ts';
 import { Network } from '../network.ts';
@@ -12,7 +13,7 @@ import { parseChoice, parseInteger, withDeviceOptions, type DeviceArguments } fr
 import { classCount, parseClasses } from './classes.ts';
 import { pictureFile, sheetFile, stacked, type Search } from './classmodelFiles.ts';
 import { hashesOf, printHashes, withHashOption, type HashArguments } from './hashes.ts';
-import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
+import { withPictureOptions, type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { MODEL_HELP, openModel } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';

@@ -4,10 +4,11 @@ import path from 'node:path';
 import { InputError } from '../errors.ts';
 import { readNpyTensor } from '../formats/index.ts';
 import { decodeImage } from '../image/decode.ts';
-import { resolvePreprocess, type PreprocessOptions } from '../image/options.ts';
-import { parsePreprocess, preprocess, type Preprocess } from '../image/preprocess.ts';
+import { pictureSpec } from '../image/modelInput.ts';
+import type { PreprocessOptions } from '../image/options.ts';
+import { preprocess } from '../image/preprocess.ts';
 import type { Model } from '../models/model.ts';
-import { formatShape, type Shape, type Tensor } from '../tensor.ts';
+import { formatShape, type Tensor } from '../tensor.ts';
 import { readBytes } from './files.ts';
 
 export type PictureArguments = PreprocessOptions;
@@ -39,13 +40,6 @@ export async function loadInput(file: string, model: Model, options: PictureArgu
   return preprocess(await decodeImage(bytes), pictureSpec(model, options)).input;
 }
 
-/** How pictures become inputs of the model: as the options say, its preset, or its card. */
-export function pictureSpec(model: Model, options: PictureArguments): Preprocess {
-  const { preprocess: said } = model.card;
-  const card = said === undefined ? undefined : parsePreprocess(said, `the card of ${model.path}`, model.meanImage);
-  return resolvePreprocess(pictureShape(model, options), card, options);
-}
-
 const PICTURE_OPTIONS = new Set(['preprocess', 'size', 'fit', 'resize', 'cut', 'channels', 'scale', 'mean', 'std']);
 
 function withBatchAxis(input: Tensor, model: Model): Tensor {
@@ -62,20 +56,4 @@ function withBatchAxis(input: Tensor, model: Model): Tensor {
     );
   }
   return input;
-}
-
-/** The model's input [N, C, H, W]; open sides are filled from --size. */
-function pictureShape(model: Model, { size }: PictureArguments): Shape {
-  const { name, dims } = model.input;
-  if (dims?.length !== 4)
-    throw new InputError(
-      `--input: expected a network on images [N, C, H, W] for an image, got "${name}" with ${dims?.length ?? 'unknown'} axes. Give a .npy file.`,
-    );
-  return dims.map((extent, axis) => {
-    if (axis === 0) return 1;
-    if (typeof extent === 'number') return extent;
-    if (axis === 1) return 3;
-    if (size === undefined) throw new InputError(`--size: expected the size of the input, since the model leaves it open, got none.`);
-    return 1;
-  });
 }

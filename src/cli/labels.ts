@@ -1,7 +1,7 @@
 /** Class names for the commands: from a file, one a line, or from the model's card. */
 import { InputError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
-import { modelLabels } from '../models/resolve.ts';
+import { modelLabels } from '../models/card.ts';
 import { readBytes } from './files.ts';
 
 /** @throws InputError if the file cannot be read, or is empty */

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   compare: async () => (await import('./compare.ts')).compareCommand(),
   sanity: async () => (await import('./sanity.ts')).sanityCommand(),
   localise: async () => (await import('./localise.ts')).localiseCommand(),
+  lab: async () => (await import('./lab.ts')).labCommand(),
   inspect: async () => (await import('./inspect.ts')).inspectCommand(),
   trace: async () => (await import('./trace.ts')).traceCommand(),
   train: async () => (await import('./train.ts')).trainCommand(),

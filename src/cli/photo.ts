@@ -1,9 +1,10 @@
 /** What a command on one photo starts from: the photo, the model at the shape of its input, and the names of its classes. */
 import { decodeImage, type Picture } from '../image/decode.ts';
+import { pictureSpec } from '../image/modelInput.ts';
 import { channelCount, type Preprocess } from '../image/preprocess.ts';
 import type { LoadedGraph, Model } from '../models/model.ts';
 import { readBytes } from './files.ts';
-import { pictureSpec, type PictureArguments } from './input.ts';
+import { type PictureArguments } from './input.ts';
 import { labelsFor } from './labels.ts';
 import { openModel } from './model.ts';
 

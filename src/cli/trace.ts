@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import path from 'node:path';
 import { DEFAULT_CLIP } from '../image/colour.ts';
+import { pictureSpec } from '../image/modelInput.ts';
 import type { Picture } from '../image/picture.ts';
 import { encodePng } from '../image/png.ts';
 import { toPicture, type Channels, type Preprocess } from '../image/preprocess.ts';
@@ -12,7 +13,7 @@ import type { AnyTensor, IndexTensor, Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { hashesOf, printHashes, withHashOption, type HashArguments, type ResultHash } from './hashes.ts';
-import { pictureSpec, withPictureOptions, type PictureArguments } from './input.ts';
+import { withPictureOptions, type PictureArguments } from './input.ts';
 import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
 import { progress, type Progress } from './progress.ts';

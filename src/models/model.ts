@@ -1,6 +1,6 @@
 /**
  * A model on disk: ONNX, or the project's own Graph JSON with its safetensors beside it; and the card that says how its input is made and what
- * its classes are called. Node only.
+ * its classes are called. Reading from disk is for Node only; what is read is not.
  */
 import { FormatError, InputError } from '../errors.ts';
 import { checkGraph, importOnnx, readSafetensors } from '../formats/index.ts';
@@ -85,7 +85,13 @@ export async function loadModel(path: string): Promise<Model> {
 
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-function onnxModel(path: string, bytes: Uint8Array, card: ModelCard, readExternal: (location: string) => Uint8Array): Model {
+/**
+ * A model from the bytes of an ONNX file.
+ * @param path what messages call it
+ * @param readExternal gives the bytes of a file that the model refers to, by its place beside the model
+ * @throws FormatError
+ */
+export function onnxModel(path: string, bytes: Uint8Array, card: ModelCard, readExternal: (location: string) => Uint8Array): Model {
   const { graph } = readModel(bytes);
   const initialized = new Set(graph.initializers.map(({ name }) => name));
   const free = graph.inputs.find(({ name }) => !initialized.has(name));
@@ -111,7 +117,12 @@ function onnxModel(path: string, bytes: Uint8Array, card: ModelCard, readExterna
   };
 }
 
-function graphJsonModel(path: string, bytes: Uint8Array, weights: Uint8Array): Model {
+/**
+ * A model from the bytes of a Graph JSON and of its safetensors.
+ * @param path what messages call it
+ * @throws FormatError
+ */
+export function graphJsonModel(path: string, bytes: Uint8Array, weights: Uint8Array): Model {
   const json = parseJson(decode(bytes), 'graph');
   const { card, ...rest } = json as Record<string, unknown>;
   const graph = checkGraph(rest);
@@ -150,7 +161,8 @@ function takeMeanImage(tensors: Map<string, AnyTensor>, graph: Graph, path: stri
   return { shape, data };
 }
 
-function checkCard(value: unknown, where: string): ModelCard {
+/** @throws FormatError if the card is no object, or its labels are no list of names */
+export function checkCard(value: unknown, where: string): ModelCard {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new FormatError(`card: expected a JSON object in ${where}, got ${typeof value}.`);
   const card = value as Record<string, unknown>;

@@ -1,9 +1,10 @@
 /** What `--model` takes: a file, a name of the registry, or `default`, the network that Backlight ships. Node only. */
 import { InputError } from '../errors.ts';
+import { cardOf } from './card.ts';
 import { fetchModel, type FetchOptions } from './fetch.ts';
 import { editDistance } from './labels.ts';
 import { loadModel, type Model } from './model.ts';
-import { labelSet, type RegistryEntry } from './registry.ts';
+import type { RegistryEntry } from './registry.ts';
 import { readRegistry } from './registryFile.ts';
 
 /** The network in the package's folder `weights` that the name `default` stands for. */
@@ -33,24 +34,6 @@ export async function openModel(nameOrPath: string, options: FetchOptions = {}):
   const { path, entry } = await resolve(nameOrPath, options);
   const model = await loadModel(path);
   return entry === undefined || Object.keys(model.card).length > 0 ? model : { ...model, card: cardOf(entry) };
-}
-
-/** The class names of a model in the order of its scores: its card's, or the list that its card refers to. */
-export async function modelLabels({ card }: Pick<Model, 'card'>): Promise<readonly string[] | undefined> {
-  return card.labels ?? (card.labelSet === 'ilsvrc2012' ? labelSet(card.labelSet) : undefined);
-}
-
-/** An entry as a card. A list of names that the entry only refers to is not loaded: see {@link modelLabels}. */
-function cardOf({ name, what, preprocess, labels, published, licence, note }: RegistryEntry): Model['card'] {
-  return {
-    name,
-    what,
-    ...(preprocess === undefined ? {} : { preprocess }),
-    ...(labels === undefined ? {} : typeof labels === 'string' ? { labelSet: labels } : { labels }),
-    ...(published === undefined ? {} : { published }),
-    ...(licence === undefined ? {} : { licence }),
-    ...(note === undefined ? {} : { note }),
-  };
 }
 
 async function resolve(nameOrPath: string, options: FetchOptions): Promise<ResolvedModel> {

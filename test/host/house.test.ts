@@ -33,6 +33,26 @@ const ALLOWED: Record<string, readonly string[]> = {
   train: ['data', 'errors', 'formats', 'gpu', 'graph', 'image', 'models', 'network', 'plan', 'random', 'tensor'],
   verify: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor'],
   bench: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor', 'verify'],
+  lab: [
+    'bench',
+    'errors',
+    'formats',
+    'gpu',
+    'graph',
+    'image',
+    'inspect',
+    'models',
+    'network',
+    'ops',
+    'plan',
+    'reference',
+    'rule',
+    'rulePresets',
+    'segment',
+    'tensor',
+    'version',
+    'visualise',
+  ],
   index: [
     'data',
     'errors',
@@ -86,12 +106,12 @@ const ALLOWED: Record<string, readonly string[]> = {
 
 const sources = readdirSync('src', { recursive: true })
   .map((file) => path.join('src', String(file)))
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'));
+  .filter((file) => /\.tsx?$/.test(file) && !file.endsWith('.d.ts'));
 
 const imports = new Map(
   sources.map((file) => {
     const text = readFileSync(file, 'utf8');
-    const found = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+\.ts)'/g)].map((m) =>
+    const found = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+\.tsx?)'/g)].map((m) =>
       path.normalize(path.join(path.dirname(file), m[1])),
     );
     return [file, found] as const;

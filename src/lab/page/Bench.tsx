@@ -1,0 +1,3 @@
+export function Bench() {
+  return <section class="card" aria-label="Bench" />;
+}

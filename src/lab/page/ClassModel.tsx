@@ -1,0 +1,3 @@
+export function ClassModel() {
+  return <section class="card" aria-label="ClassModel" />;
+}

@@ -1,0 +1,3 @@
+export function Layers() {
+  return <section class="card" aria-label="Layers" />;
+}

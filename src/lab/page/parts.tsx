@@ -1,0 +1,59 @@
+/** Small parts that every panel uses. */
+import type { ComponentChildren } from 'preact';
+import type { Picture } from '../../image/picture.ts';
+import { shortClassName } from '../../models/labels.ts';
+import { usePicture } from './hooks.ts';
+import type { LabState } from './store.ts';
+
+/** A picture with its caption; `label` says to those who do not see it what it shows. */
+export function Figure(props: { picture: Picture | null; label: string; children?: ComponentChildren; sharp?: boolean }) {
+  const canvas = usePicture(props.picture);
+  return (
+    <figure class="figure">
+      <canvas ref={canvas} role="img" aria-label={props.label} class={props.sharp ? 'sharp' : ''} />
+      {props.children && <figcaption>{props.children}</figcaption>}
+    </figure>
+  );
+}
+
+/** A labelled choice. */
+export function Choice<T extends string>(props: {
+  name: string;
+  value: T;
+  options: readonly T[];
+  onChange: (value: T) => void;
+  words?: Partial<Record<T, string>>;
+}) {
+  return (
+    <label class="knob">
+      <span>{props.name}</span>
+      <select value={props.value} onChange={(event) => props.onChange(event.currentTarget.value as T)}>
+        {props.options.map((option) => (
+          <option key={option} value={option}>
+            {props.words?.[option] ?? option}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function Wait(props: { pending: boolean; problem: string | null; children?: ComponentChildren }) {
+  if (props.problem)
+    return (
+      <p class="problem" role="alert">
+        {props.problem}
+      </p>
+    );
+  return props.pending ? (
+    <p class="waiting" role="status">
+      {props.children ?? 'computing'}
+    </p>
+  ) : null;
+}
+
+/** What a class is called. */
+export const nameOf = ({ model }: LabState, k: number): string => shortClassName(model?.labels ?? undefined, k);
+
+/** Three digits, or two that count where those would be zeros. */
+export const share = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3) : p.toExponential(0));
