@@ -6,36 +6,12 @@ import type { SharpOptions } from 'sharp';
 import { EngineError, FormatError } from '../errors.ts';
 import type { Picture } from './picture.ts';
 import { pngIsWhole } from './png.ts';
+import { checkExtents, damaged, MAX_PIXELS, sniff } from './sniff.ts';
 
 export type { Picture } from './picture.ts';
 
-/** Larger pictures are refused before any pixel is decoded: 20,000 x 5,000 still passes, a decompression bomb does not. */
-export const MAX_PIXELS = 100_000_000;
-
 /** A file that takes longer is refused: a progressive file can ask for the work of its whole picture thousands of times over. */
 const MAX_SECONDS = 60;
-
-type Format = 'png' | 'jpeg' | 'webp' | 'gif' | 'tiff';
-const NAMES: Record<Format, string> = { png: 'PNG', jpeg: 'JPEG', webp: 'WebP', gif: 'GIF', tiff: 'TIFF' };
-
-/** First bytes of what is read; the rest of sharp's formats are not photographs (SVG), or depend on how it was built. */
-const SIGNATURES: readonly [Format, RegExp][] = [
-  ['png', /^\x89PNG\r\n\x1a\n/],
-  ['jpeg', /^\xff\xd8\xff/],
-  ['webp', /^RIFF[^]{4}WEBP/],
-  ['gif', /^GIF8[79]a/],
-  ['tiff', /^(II[*+]\0|MM\0[*+])/],
-];
-
-/** First bytes of files people try, for a message that names them. */
-const OTHERS: readonly [string, RegExp][] = [
-  ['a BMP file', /^BM[^]{4}\0\0\0\0/],
-  ['a HEIC or AVIF file', /^[^]{4}ftyp(hei|hev|mif|msf|avi)/],
-  ['a JPEG 2000 or JPEG XL file', /^(\0\0\0\x0cj(P {2}|XL )|\xff\x0a|\xff\x4f\xff\x51)/],
-  ['an SVG or XML file', /^(\xef\xbb\xbf)?\s*<(\?xml|svg|!--)/],
-  ['a PDF file', /^%PDF/],
-  ['a NumPy file', /^\x93NUMPY/],
-];
 
 /**
  * What decoders complain of although the picture is whole. Cameras write the first: padding before a header segment or before the end of
@@ -78,9 +54,7 @@ export async function decodeImage(bytes: Uint8Array): Promise<Picture> {
   }
   if (meta.format !== format) throw damaged(format, `it reads as ${meta.format}`);
   const { width, height } = meta;
-  if (width * height > MAX_PIXELS) {
-    throw new FormatError(`image: expected at most ${MAX_PIXELS / 1e6} megapixels, got ${width} x ${height}. Shrink the picture first.`);
-  }
+  checkExtents(width, height);
   if (meta.depth !== 'uchar' && meta.depth !== 'ushort') {
     throw new FormatError(`image: expected 8 or 16 bits a channel, got ${meta.depth}. Save the picture as an 8-bit PNG.`);
   }
@@ -122,16 +96,6 @@ async function loadSharp(): Promise<typeof import('sharp').default> {
   }
 }
 
-function sniff(bytes: Uint8Array): Format {
-  const head = String.fromCharCode(...bytes.subarray(0, 64));
-  const found = SIGNATURES.find(([, signature]) => signature.test(head));
-  if (found) return found[0];
-  const first = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  const unknown = first === '' ? 'an empty file' : `one that begins with the bytes ${first}`;
-  const other = OTHERS.find(([, signature]) => signature.test(head))?.[0] ?? unknown;
-  throw new FormatError(`image: expected a PNG, JPEG, WebP, GIF or TIFF file, got ${other}. Save the picture as a PNG.`);
-}
-
 /** The decoder's own words, each once, without the names of its parts. */
 function complaints(error: unknown): string[] {
   const frame = /^Warning treated as error.*|Input buffer has corrupt header:|\b(VipsJpeg|vipspng|tiff2vips|webp2vips|gifload_buffer):/g;
@@ -157,11 +121,4 @@ function reason(error: unknown): string {
     .slice(0, 200)
     .replace(/[.:; ]+$/, '');
   return said || 'its header is not valid';
-}
-
-function damaged(format: Format, what: string): FormatError {
-  return new FormatError(
-    `image: expected a whole ${NAMES[format]} file, got a damaged one (${what}).` +
-      ' Copy it again from its source, or open it in an image program and save it as a PNG.',
-  );
 }

