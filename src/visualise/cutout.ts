@@ -120,3 +120,15 @@ export function framed(found: Localisation, photo: Picture, pixels: number): Pic
   const drawn = drawOutline(dimOutside(small, mask), mask, CONTOUR, line);
   return drawBox(drawn, { x0: x0 * fx, y0: y0 * fy, x1: x1 * fx, y1: y1 * fy }, FRAME, line + 1);
 }
+
+/** An object as if its photo had other extents. */
+export function onPhoto(
+  object: Localisation,
+  { width, height }: Pick<Picture, 'width' | 'height'>,
+  copy: Pick<Picture, 'width' | 'height'>,
+): Localisation {
+  if (object.box === null) return object;
+  const [fx, fy] = [copy.width / width, copy.height / height];
+  const { x0, y0, x1, y1 } = object.box;
+  return { ...object, box: { x0: x0 * fx, y0: y0 * fy, x1: x1 * fx, y1: y1 * fy } };
+}

@@ -7,7 +7,7 @@ import { onCopy } from '../image/project.ts';
 import { fitInto, thumbnail } from '../image/sheet.ts';
 import { RULES } from '../rule.ts';
 import { classModelPicture } from './classmodelPicture.ts';
-import { framed } from './cutout.ts';
+import { framed, onPhoto } from './cutout.ts';
 import { TOP, type Demonstration, type Look, type RankedClass } from './demo.ts';
 import { overlayRows, whole } from './draw.ts';
 import type { Localisation } from './localise.ts';
@@ -154,18 +154,6 @@ function tileSize({ width, height }: Picture): [number, number] {
 function objectIn(photo: Picture, object: Localisation): Picture {
   const [height, width] = tileSize(photo);
   return framed(onPhoto(object, photo, { width, height }), thumbnail(photo, [height, width]), width * height);
-}
-
-/** An object as if its photo had other extents. */
-export function onPhoto(
-  object: Localisation,
-  { width, height }: Pick<Picture, 'width' | 'height'>,
-  copy: Pick<Picture, 'width' | 'height'>,
-): Localisation {
-  if (object.box === null) return object;
-  const [fx, fy] = [copy.width / width, copy.height / height];
-  const { x0, y0, x1, y1 } = object.box;
-  return { ...object, box: { x0: x0 * fx, y0: y0 * fy, x1: x1 * fx, y1: y1 * fy } };
 }
 
 /** Shown with its pixels as squares: enlarged by whole numbers beyond a tile, and shrunk into it by the board. */

@@ -101,19 +101,21 @@ const brief = (v: number): string => (v >= 100 ? v.toFixed(0) : v.toPrecision(2)
 
 /**
  * A signal at the input [1, C, H, W], signed, on the photo of a geometry, in colours of its own range, which the caption tells.
+ * @param given a range in place of its own, for signals that must be comparable
  * @throws InputError if the signal's extents are not those of the geometry's input
  */
 export function drawSigned(
   signal: Tensor,
   geometry: PictureToInput,
   { channels, signed, clip }: Pick<RuleSheetOptions, 'channels' | 'signed' | 'clip'>,
+  given?: ColourRange,
 ): Cell & { readonly caption: string } {
   if (signed === 'rdbu') {
-    const { picture, range } = colouredMap(reduceChannels(signal, 'signed'), geometry, clip, true);
+    const { picture, range } = colouredMap(reduceChannels(signal, 'signed'), geometry, clip, true, given);
     return { picture, caption: range.zero ? 'zero everywhere' : `±${brief(range.high)}` };
   }
   const [, count, height, width] = signal.shape;
-  const range = colourRange(signal, { clip, signed: true });
+  const range = given ?? colourRange(signal, { clip, signed: true });
   const planes = Array.from({ length: count }, (_, c) =>
     toPhoto({ shape: [height, width], data: signal.data.subarray(c * height * width, (c + 1) * height * width) }, geometry),
   );
@@ -135,8 +137,9 @@ function colouredMap(
   geometry: PictureToInput,
   clip: number,
   signed: boolean,
+  given?: ColourRange,
 ): { readonly picture: Picture; readonly range: ColourRange } {
-  const range = colourRange(reduced, { clip, signed });
+  const range = given ?? colourRange(reduced, { clip, signed });
   const map = toPhoto({ shape: reduced.shape.slice(1), data: reduced.data }, geometry);
   return { picture: colourise(map, { range, signed }).picture, range };
 }

@@ -34,7 +34,13 @@ export interface LabState {
 /** The class that is looked at now, of those that the model has; null while there is nothing to look at. */
 export function shownClass({ pointed, view, ranking }: LabState): number | null {
   if (!ranking) return null;
-  return pointed ?? (view.class !== null && view.class < ranking.length ? view.class : ranking[0].class);
+  return pointed !== null && pointed < ranking.length ? pointed : chosenClass({ view, ranking });
+}
+
+/** The class that was chosen, or else the best one. */
+export function chosenClass({ view, ranking }: Pick<LabState, 'view' | 'ranking'>): number | null {
+  if (!ranking) return null;
+  return view.class !== null && view.class < ranking.length ? view.class : ranking[0].class;
 }
 
 /** The page's one store. Components read it with `useLab`. */

@@ -1,12 +1,15 @@
 /** The worker: the engine, behind the methods that the page calls. */
 import { InputError } from '../../errors.ts';
 import { serve, type Failure } from '../rpc.ts';
+import { exportMethods } from './export.ts';
 import { lookMethods } from './look.ts';
 import { modelMethods } from './models.ts';
 import { photoMethods } from './photo.ts';
+import { Seen } from './seen.ts';
 import { isLost, Session, type LabEvent } from './session.ts';
 
 const session = new Session((event) => emit(event));
+const seen = new Seen(session);
 
 const methods = {
   /** Opens the device. */
@@ -15,7 +18,8 @@ const methods = {
   },
   ...modelMethods(session),
   ...photoMethods(session),
-  ...lookMethods(session),
+  ...lookMethods(session, seen),
+  ...exportMethods(session, seen),
 };
 
 export type LabMethods = typeof methods;
