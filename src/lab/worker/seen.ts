@@ -49,7 +49,7 @@ export class Seen {
 
   /**
    * What a class sends back to the input of one view under each of ReLU's rules, the other rules as they are.
-   * @param scale `shared`: all in the widest of their ranges
+   * @param scale `shared`: all in the gradient's range, or if that is zero everywhere in the widest; `linear` alone exceeds it a hundredfold
    * @param signal looked at between rules
    */
   async signals(
@@ -69,8 +69,9 @@ export class Seen {
       });
       found.push({ rule, tensor, own: colourRange(tensor, { clip, signed: true }) });
     }
-    const widest = found.map(({ own }) => own).reduce((a, b) => (b.high > a.high ? b : a));
-    return { signals: found.map((one) => ({ ...one, drawn: scale === 'shared' ? widest : one.own })), geometry };
+    const ranges = found.map(({ own }) => own);
+    const common = ranges[0].zero ? ranges.reduce((a, b) => (b.high > a.high ? b : a)) : ranges[0];
+    return { signals: found.map((one) => ({ ...one, drawn: scale === 'shared' ? common : one.own })), geometry };
   }
 
   /** The gradients of all views, [N, C, H, W]. */

@@ -25,7 +25,7 @@ export function Knobs({ problem }: { problem: string | null }) {
   const layers = useAnswer('ruledLayers', model ? {} : null).answer;
   return (
     <div class="turned">
-      <fieldset>
+      <fieldset class="rules">
         <legend>Rules on the way down</legend>
         <Preset />
         {AXES.map((axis) => (
@@ -89,7 +89,7 @@ function Preset() {
   const named = PRESETS.find((name) => AXES.every((axis) => RULE_PRESETS[name].rules[axis] === view.rules[axis]));
   const preset: RulePreset | null = named ? RULE_PRESETS[named] : null;
   return (
-    <>
+    <div class="preset">
       <label class="knob">
         <span>as in</span>
         <select
@@ -108,7 +108,7 @@ function Preset() {
         </select>
       </label>
       {preset && <p class="muted">{preset.summary}</p>}
-    </>
+    </div>
   );
 }
 

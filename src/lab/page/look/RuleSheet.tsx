@@ -50,19 +50,20 @@ export function RuleSheet({ shown, asked }: { shown: number; asked: Asked<RuleSi
                   onClick={() => lab.view({ rules: { ...rules, relu: rule } })}
                 >
                   {rule}
-                </button>{' '}
+                </button>
+                <br />
                 passes where <code>{PASSES[rule]}</code>
                 <br />
-                {zero ? 'zero everywhere' : `own range ±${own.toPrecision(2)}`}
+                {zero ? 'zero everywhere' : `own range ±${own.toPrecision(2)}${timesGradient(own, answer[0].own)}`}
                 <span class="row">
                   <Export
-                    file={fileName(state, [name, rule], 'png')}
+                    file={fileName(state, [name, 'signal', rule], 'png')}
                     bytes={({ client }) => client.call('exportSignal', { class: shown, knobs, scale, rule, address: location.href })}
                   >
                     PNG
                   </Export>
                   <Export
-                    file={fileName(state, [name, rule], 'npy')}
+                    file={fileName(state, [name, 'signal', rule], 'npy')}
                     bytes={({ client }) => client.call('exportSignalTensor', { class: shown, knobs, rule })}
                   >
                     .npy
@@ -74,7 +75,7 @@ export function RuleSheet({ shown, asked }: { shown: number; asked: Asked<RuleSi
           <p class="muted">
             One view, signed, in the colours of the input; mid-grey is zero.{' '}
             {scale === 'shared'
-              ? `Colours end at ±${Math.max(...answer.map(({ drawn }) => drawn)).toPrecision(2)} in all four: the widest of their own ranges. `
+              ? `Colours end at ±${answer[0].drawn.toPrecision(2)} in all four, ${answer[0].zero ? 'the widest of their own ranges' : 'the gradient’s own range'}; what lies beyond is clipped. `
               : 'Colours end where each signal’s own range does, since rules differ by orders of magnitude. '}
             A range ends at percentile {clip} of the magnitudes that are not zero. X is a ReLU’s input on the way up, R the signal that
             arrives on the way down. Pools, LRN and layers with rules of their own keep theirs.
@@ -84,3 +85,7 @@ export function RuleSheet({ shown, asked }: { shown: number; asked: Asked<RuleSi
     </section>
   );
 }
+
+/** How much wider a range is than the gradient's. */
+const timesGradient = (own: number, gradient: number): string =>
+  gradient > 0 && own !== gradient ? `, ${Number((own / gradient).toPrecision(2))} × the gradient’s` : '';
