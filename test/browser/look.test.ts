@@ -1,113 +1,25 @@
 // The panel Look, driven as a visitor would: its numbers and pictures are those of the engine under Node.
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import type { Locator, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { listen } from '../../src/cli/lab.ts';
 import { readNpyTensor } from '../../src/formats/npy.ts';
-import { openDevice } from '../../src/gpu/device.ts';
 import { colourRange } from '../../src/image/colour.ts';
-import { decodeImage } from '../../src/image/decode.ts';
-import { pictureSpec } from '../../src/image/modelInput.ts';
 import type { Picture } from '../../src/image/picture.ts';
-import { readPngText } from '../../src/image/png.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
-import { toPhoto } from '../../src/image/project.ts';
-import { loadModel } from '../../src/models/model.ts';
-import { Network, posterior, ranked } from '../../src/network.ts';
+import { posterior, ranked } from '../../src/network.ts';
 import { DEFAULT_RULES, RULE_AXES, type RuleAxis, type RuleSpec } from '../../src/rule.ts';
-import type { AnyTensor, Tensor } from '../../src/tensor.ts';
-import { cutoutRows } from '../../src/visualise/cutout.ts';
+import type { AnyTensor } from '../../src/tensor.ts';
 import { overlayRows, whole } from '../../src/visualise/draw.ts';
-import { localise } from '../../src/visualise/localise.ts';
-import { saliencyFrames, type SaliencyOptions } from '../../src/visualise/saliency.ts';
+import type { SaliencyOptions } from '../../src/visualise/saliency.ts';
 import { encode, scene } from '../host/pictures.ts';
-import { openBrowser, openPage } from './browser.ts';
+import { bits, hand, knob, openLab, pictureOf, sameBits, samePicture, save, saved, savedMap, shown } from './visitor.ts';
 
-const folder = process.env.BACKLIGHT_LAB ?? 'dist/lab';
-const server = await listen(folder, 0);
-const address = `http://127.0.0.1:${(server.address() as { port: number }).port}/`;
-const browser = await openBrowser();
-
-const gpu = await openDevice({ adapter: 'software' });
-const model = await loadModel('weights/paper-mini.json');
-const spec = pictureSpec(model, {});
-const { graph, parameters } = model.at({ [model.input.name]: [1, 3, ...spec.size] });
-const network = new Network(gpu, graph, parameters, 20);
-const labels = model.card.labels!;
+const lab = await openLab();
+const { ready, map, network, spec, labels, mandrill, aeroplane } = lab;
 const PEPPER = labels.findIndex((label) => label.includes('bell pepper'));
 const UMBRELLA = labels.findIndex((label) => label.includes('umbrella'));
-const mandrill = await decodeImage(readFileSync(path.join(folder, 'samples', 'mandrill.png')));
-const aeroplane = await decodeImage(readFileSync(path.join(folder, 'samples', 'aeroplane.jpg')));
-
-test.after(async () => {
-  await browser.close();
-  server.close();
-  await network.dispose();
-  gpu.dispose();
-});
-
-const map = async (photo: Picture, options: SaliencyOptions) => (await saliencyFrames(network, photo, spec, options))[0];
-
-async function ready(hash = ''): Promise<{ page: Page; errors: string[] }> {
-  const opened = await openPage(browser, address + hash);
-  opened.page.setDefaultTimeout(60_000);
-  await saved(opened.page).waitFor();
-  return opened;
-}
-
-/** The button that saves the map, which is there once there is a class. */
-const saved = (page: Page): Locator => page.getByRole('button', { name: /map-on-the-input\.npy$/ });
-
-/** What a button hands out, and under which name. */
-async function save(page: Page, button: Locator): Promise<{ name: string; bytes: Uint8Array }> {
-  const [download] = await Promise.all([page.waitForEvent('download'), button.click()]);
-  return { name: download.suggestedFilename(), bytes: new Uint8Array(readFileSync(await download.path())) };
-}
-
-const bits = ({ data }: AnyTensor): Int32Array => new Int32Array(data.buffer, data.byteOffset, data.length);
-
-function sameBits(got: AnyTensor, want: Tensor, what: string): void {
-  assert.equal(got.shape, want.shape, what);
-  const [a, b] = [bits(got), bits(want)];
-  const differing = a.reduce((n, v, i) => n + Number(v !== b[i]), 0);
-  assert.is(differing, 0, `${what}: ${differing} of ${a.length} numbers differ from those under Node`);
-}
-
-function samePicture(got: Picture, want: Picture): void {
-  assert.equal([got.width, got.height], [want.width, want.height]);
-  const differing = got.data.reduce((n, v, i) => n + Number(v !== want.data[i]), 0);
-  assert.is(differing, 0, `${differing} bytes differ`);
-}
-
-const savedMap = async (page: Page): Promise<AnyTensor> => readNpyTensor((await save(page, saved(page))).bytes);
-
-/** The last of the canvases that a selector finds, as it stands. */
-async function pictureOf(page: Page, canvas: string): Promise<Picture> {
-  // A text, since the page's types are not those of the tests.
-  const address = (await page.evaluate(`[...document.querySelectorAll(${JSON.stringify(canvas)})].pop().toDataURL('image/png')`)) as string;
-  return decodeImage(Buffer.from(address.slice(address.indexOf(',') + 1), 'base64'));
-}
-
-/** What the map's canvas shows. */
-const shown = (page: Page): Promise<Picture> => pictureOf(page, 'section[aria-label="Saliency"] .figure canvas');
-
-const knob = (page: Page, name: string): Locator =>
-  page.getByRole('combobox', { name, exact: true }).or(page.getByRole('spinbutton', { name, exact: true }));
-
-/** Drops, or pastes, a file on the page, as the browser would. */
-async function hand(page: Page, how: 'drop' | 'paste', name: string, bytes: Uint8Array): Promise<void> {
-  const base64 = Buffer.from(bytes).toString('base64');
-  await page.evaluate(`(() => {
-    const bytes = Uint8Array.from(atob(${JSON.stringify(base64)}), (c) => c.charCodeAt(0));
-    const data = new DataTransfer();
-    data.items.add(new File([bytes], ${JSON.stringify(name)}));
-    const options = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data };
-    const event = ${JSON.stringify(how)} === 'drop' ? new DragEvent('drop', options) : new ClipboardEvent('paste', options);
-    document.querySelector('h1').dispatchEvent(event);
-  })()`);
-}
+test.after(lab.close);
 
 test('scores, posteriors and gradients of three photos have the bits of the engine under Node', async () => {
   const { page, errors } = await ready();
@@ -258,47 +170,6 @@ async function mapWithoutPointer(page: Page): Promise<AnyTensor> {
   return readNpyTensor(new Uint8Array(readFileSync(await download.path())));
 }
 
-test('pictures are saved with their story, at full size', async () => {
-  const { page, errors } = await ready('#photo=aeroplane');
-  const frame = await map(aeroplane, {});
-  const name = labels[frame.class!].replace(/^n\d+ /, '').split(',')[0];
-  const { name: file, bytes } = await save(page, page.getByRole('button', { name: /saliency\.png$/ }));
-  assert.is(file, `aeroplane-${name.replace(/\W+/g, '-').toLowerCase()}-saliency.png`);
-  const range = colourRange(frame.frame);
-  const text = readPngText(bytes);
-  assert.match(text.Title, new RegExp(`^Saliency of class ${frame.class}, ${name}`));
-  assert.match(text.Software, /^backlight \d/);
-  assert.equal(
-    [text.Model, text.Photo, text.Score, text.Posterior, text.Differentiated],
-    ['paper-mini.json', 'aeroplane', String(frame.score), String(frame.posterior), 'score'],
-  );
-  assert.equal([text.Rule, text.Views, text.Reduction, text.Colours], ['gradient', '1', 'max over channels of |w|', 'inferno']);
-  assert.is(text.Range, `${range.low} to ${range.high}`);
-  assert.is(text.Clip, 'percentile 99.5 of the magnitudes that are not zero');
-  assert.is(JSON.parse(text.Preprocess).channels, spec.channels);
-  assert.is(text.Address, `${address}#photo=aeroplane`);
-  samePicture(await decodeImage(bytes), whole(overlayRows(frame, { range, colours: 'inferno' }, aeroplane)));
-
-  const onPhoto = await save(page, page.getByRole('button', { name: /map-on-the-photo\.npy$/ }));
-  sameBits(readNpyTensor(onPhoto.bytes), toPhoto(frame.frame, frame.geometry, frame.counts), 'the map on the photo');
-
-  const guided = await save(page, page.getByRole('button', { name: /signal-guided\.npy$/ }));
-  const { gradient } = await network.gradient(preprocess(aeroplane, spec).input, { rule: 'guided' });
-  sameBits(readNpyTensor(guided.bytes), gradient, 'the signal under guided');
-  const sheet = readPngText((await save(page, page.getByRole('button', { name: /signal-guided\.png$/ }))).bytes);
-  assert.equal([sheet.Rule, sheet.Score], ['guided', String(frame.score)]);
-
-  const object = await save(page, page.getByRole('button', { name: /cut-out\.png$/ }));
-  const [found] = await localise(network, aeroplane, spec);
-  const rows = cutoutRows(found, aeroplane)!;
-  const decoded = await (await import('sharp')).default(object.bytes).raw().toBuffer();
-  const want = Buffer.concat(Array.from(rows.rows, (row) => Buffer.from(row)));
-  assert.ok(decoded.equals(want), 'the object cut out, with its alpha');
-  assert.is(JSON.stringify(found.box), readPngText(object.bytes).Box);
-  assert.equal(errors, []);
-  await page.close();
-});
-
 test('the rule sheet shares one scale, or gives each its own', async () => {
   const { page, errors } = await ready();
   const sheet = page.getByRole('region', { name: 'Rule sheet' });
@@ -325,85 +196,5 @@ test('the rule sheet shares one scale, or gives each its own', async () => {
   assert.equal(errors, []);
   await page.close();
 });
-
-test('files: dropped, pasted, picked twice; what is no photo is told and the earlier one stays', async () => {
-  const { page, errors } = await ready();
-  const extents = (words: string): Promise<void> => page.getByText(words).waitFor();
-  await page.evaluate(
-    `dispatchEvent(new DragEvent('dragenter', { dataTransfer: (() => { const d = new DataTransfer(); d.items.add(new File([], 'a')); return d; })() }))`,
-  );
-  await page.locator('.drop').waitFor();
-  await hand(page, 'drop', 'one.png', await encode(scene(60, 40)).png().toBuffer());
-  await extents('one.png, 60 × 40 pixels');
-  assert.is(await page.locator('.drop').count(), 0);
-  await hand(page, 'paste', 'image.png', await encode(scene(50, 70)).png().toBuffer());
-  await extents('image.png, 50 × 70 pixels');
-
-  const picker = page.getByLabel('a photo of your own');
-  const file = { name: 'three.jpg', mimeType: 'image/jpeg', buffer: await encode(scene(30, 20)).jpeg().toBuffer() };
-  await picker.setInputFiles(file);
-  await extents('three.jpg, 30 × 20 pixels');
-  await page.getByRole('button', { name: 'a mandrill' }).click();
-  await extents('128 × 128 pixels');
-  await picker.setInputFiles(file);
-  await extents('three.jpg, 30 × 20 pixels');
-  await page.locator('.busy.done').waitFor();
-
-  const told = page.locator('.problems [role="alert"]');
-  const png = await encode(scene(60, 40)).png().toBuffer();
-  for (const [name, bytes, words] of [
-    ['notes.png', Buffer.from('just a note'), /expected a PNG, JPEG, WebP or GIF file, got one that begins with the bytes 6a 75/],
-    ['cut.png', png.subarray(0, png.length - 100), /expected a whole PNG file, got a damaged one/],
-    ['empty.jpg', new Uint8Array(0), /got an empty file/],
-  ] as const) {
-    await hand(page, 'drop', name, bytes);
-    await told.filter({ hasText: words }).waitFor();
-    await extents('three.jpg, 30 × 20 pixels');
-    assert.match(page.url(), /photo=file%3Athree\.jpg/);
-    sameBits(await savedMap(page), (await map(await decodeImage(file.buffer), {})).frame, `the map after ${name}`);
-  }
-  await page.getByRole('button', { name: 'a mandrill' }).click();
-  await told.waitFor({ state: 'detached' });
-  assert.equal(errors, []);
-  await page.close();
-});
-
-test('a shared address shows the same view, bit for bit', async () => {
-  const { page, errors } = await ready();
-  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-  await page.getByRole('button', { name: 'an aeroplane' }).click();
-  await page.getByText('1024 × 717 pixels').waitFor();
-  await page.locator('.classes tbody button').nth(2).click();
-  await knob(page, 'ReLU').selectOption('guided');
-  await knob(page, 'over channels').selectOption('signed');
-  await knob(page, 'colours end at percentile').fill('97');
-  await page.getByRole('button', { name: 'map', exact: true }).click();
-  await page.getByRole('button', { name: 'Copy link' }).click();
-  await page.getByText('copied', { exact: true }).waitFor();
-  const link = (await page.evaluate('navigator.clipboard.readText()')) as string;
-  assert.is(link, page.url());
-  const [numbers, picture] = [await savedMap(page), await settled(page)];
-
-  const again = await ready(new URL(link).hash);
-  assert.is(again.page.url(), link);
-  sameBits(await savedMap(again.page), numbers as Tensor, 'the map');
-  samePicture(await settled(again.page), picture);
-
-  await hand(page, 'drop', 'my own.png', await encode(scene(60, 40)).png().toBuffer());
-  await page.getByText('my own.png, 60 × 40 pixels').waitFor();
-  await page.getByRole('button', { name: 'Copy link' }).click();
-  await page.getByText('It names my own.png but does not hold it').waitFor();
-  await again.page.goto('about:blank');
-  await again.page.goto(page.url());
-  await again.page.getByText('made with my own.png, a file of its maker').waitFor();
-  assert.equal([...errors, ...again.errors], []);
-  await page.close();
-  await again.page.close();
-});
-
-async function settled(page: Page): Promise<Picture> {
-  await page.locator('section[aria-label="Saliency"][aria-busy="false"]').waitFor();
-  return shown(page);
-}
 
 test.run();

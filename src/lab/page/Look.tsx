@@ -24,10 +24,10 @@ export function Look() {
   return (
     <>
       <section class="card saliency" aria-label="Saliency" aria-busy={overlay.pending}>
-        <Saliency shown={shown} knobs={knobs} asked={overlay} />
+        <Saliency shown={shown} knobs={knobs} asked={overlay} refused={problem !== null} />
         <Knobs problem={problem} />
       </section>
-      {shown !== null && <RuleSheet shown={shown} asked={signals} />}
+      {askable && <RuleSheet shown={shown} asked={signals} />}
       {chosen !== null && <CutOut chosen={chosen} asked={cutOut} />}
     </>
   );

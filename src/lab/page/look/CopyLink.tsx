@@ -21,12 +21,12 @@ export function CopyLink() {
   };
   return (
     <span class="row">
-      <button type="button" class="small" onClick={() => void copy()}>
-        Copy link
-      </button>
       <span class="muted" role="status">
         {said}
       </span>
+      <button type="button" class="small" onClick={() => void copy()}>
+        Copy link
+      </button>
     </span>
   );
 }

@@ -16,7 +16,14 @@ const TENSORS: Readonly<Record<TensorName, string>> = {
   scores: 'scores',
 };
 
-export function Saliency({ shown, knobs, asked }: { shown: number | null; knobs: MapKnobs; asked: Asked<Overlay> }) {
+export function Saliency(props: {
+  shown: number | null;
+  knobs: MapKnobs;
+  asked: Asked<Overlay>;
+  /** The rules of single layers are wrong, which their knob tells. */
+  refused: boolean;
+}) {
+  const { shown, knobs, asked, refused } = props;
   const lab = useStore();
   const state = useLab();
   const { view, photo } = state;
@@ -46,7 +53,8 @@ export function Saliency({ shown, knobs, asked }: { shown: number | null; knobs:
       {answer && view.show !== 'photo' && <Legend {...answer} of={SCORE_WORDS[view.score]} />}
       {answer && <Words {...answer} />}
       <Wait pending={pending && !answer} problem={problem} />
-      {shown !== null && (
+      {refused && <p class="muted">No map: the rule of a layer cannot be obeyed. Mend it or take it away among the rules.</p>}
+      {shown !== null && answer && (
         <div class="row" role="group" aria-label="Files">
           {view.show !== 'photo' && (
             <Export
