@@ -10,6 +10,15 @@ export const TABS = ['look', 'layers', 'model', 'bench'] as const;
 
 export type Tab = (typeof TABS)[number];
 
+/** What is shown of a layer's units: what they hold, what arrives there on the way down, which gates are open, which place won each window. */
+export const MAP_KINDS = ['value', 'signal', 'mask', 'switches'] as const;
+
+/** One range of colours for all pictures that stand together, or one for each. */
+export const SCALES = ['shared', 'each'] as const;
+
+/** How channels become one map: their sum, or their Euclidean norm. */
+export const FOLDS = ['sum', 'norm'] as const;
+
 /** What a view without an address shows. */
 export interface View {
   readonly tab: Tab;
@@ -32,6 +41,9 @@ export interface View {
   /** The layer that is looked into, by its node's name, and the unit in it: [c, y, x], or [k]. */
   readonly layer: string | null;
   readonly unit: readonly number[] | null;
+  readonly maps: (typeof MAP_KINDS)[number];
+  readonly scale: (typeof SCALES)[number];
+  readonly fold: (typeof FOLDS)[number];
   /** How far down the signal is followed: the number of the layer from the top. */
   readonly step: number;
   /** Of the class model. */
@@ -54,6 +66,9 @@ export const DEFAULT_VIEW: View = {
   colours: 'inferno',
   layer: null,
   unit: null,
+  maps: 'value',
+  scale: 'shared',
+  fold: 'sum',
   step: 0,
   lambda: null,
   rate: null,
@@ -83,6 +98,9 @@ export function writeView(view: View): string {
     'clip',
     'colours',
     'layer',
+    'maps',
+    'scale',
+    'fold',
     'step',
     'lambda',
     'rate',
@@ -149,6 +167,15 @@ export function readView(text: string): { readonly view: View; readonly problems
         break;
       case 'layer':
         view.layer = value;
+        break;
+      case 'maps':
+        view.maps = choice(name, value, MAP_KINDS) ?? view.maps;
+        break;
+      case 'scale':
+        view.scale = choice(name, value, SCALES) ?? view.scale;
+        break;
+      case 'fold':
+        view.fold = choice(name, value, FOLDS) ?? view.fold;
         break;
       case 'unit': {
         const unit = value.split(',').map(Number);

@@ -1,6 +1,7 @@
 /** The worker: the engine, behind the methods that the page calls. */
 import { InputError } from '../../errors.ts';
 import { serve, type Failure } from '../rpc.ts';
+import { exploreMethods } from './explore.ts';
 import { lookMethods } from './look.ts';
 import { modelMethods } from './models.ts';
 import { photoMethods } from './photo.ts';
@@ -16,6 +17,7 @@ const methods = {
   ...modelMethods(session),
   ...photoMethods(session),
   ...lookMethods(session),
+  ...exploreMethods(session),
 };
 
 export type LabMethods = typeof methods;
