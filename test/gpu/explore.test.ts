@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MANDRILL } from '../../src/cli/demoPhotos.ts';
+import { DeviceLostError } from '../../src/errors.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { typeGraph } from '../../src/graph.ts';
 import { decodeImage } from '../../src/image/decode.ts';
@@ -101,6 +102,25 @@ test('who gives up is let go at the next layer', async () => {
   assert.equal(seen, [1, 2, 3]);
 });
 
+test('a device that is lost on the way is told, and nothing waits for it', async () => {
+  for (const ask of [
+    layerTable,
+    (on: Subject, _: object, watching: Watch) => descend(on, { class: 0, rule: {}, against: 'guided' }, watching),
+  ]) {
+    const lost = await openDevice({ adapter: 'software' });
+    const watching: Watch = {
+      signal: new AbortController().signal,
+      report: ({ done }) => {
+        if (done === 5) lost.device.destroy();
+      },
+    };
+    await ask({ ...subject, gpu: lost }, { class: 0, rule: {} }, watching).then(
+      () => assert.unreachable(),
+      (error: unknown) => assert.instance(error, DeviceLostError),
+    );
+  }
+});
+
 test('tensors of a layer are those of the network', async () => {
   const { layers } = await network.gradient(input, { target: 7, rule: 'guided', through: ['relu2'] });
   const asked = { class: 7, rule: { relu: 'guided' }, layer: 'relu2' } as const;
@@ -131,19 +151,19 @@ test('tiles: every value at its place, in one range or each in its own', () => {
   const red = ({ picture: { data, width } }: ReturnType<typeof drawTiles>, x: number, y: number): number[] => [
     ...data.subarray(4 * (y * width + x), 4 * (y * width + x) + 4),
   ];
-  const shared = drawTiles({ kind: 'value', tensor }, { scale: 'shared', pages: 1 });
+  const shared = drawTiles({ layer: 'made up', kind: 'value', tensor }, { scale: 'shared', pages: 1 });
   assert.equal([shared.columns, shared.picture.width, shared.picture.height, shared.shown], [2, 5, 3, 3]);
   assert.equal(red(shared, 0, 2), [255, 255, 255, 255]);
   assert.equal(red(shared, 0, 0), [0, 0, 0, 255]);
   assert.ok(red(shared, 1, 0)[0] < 60 && red(shared, 1, 0)[0] > 0);
   // Between tiles, and where there is none, there is nothing.
   assert.equal([red(shared, 2, 0)[3], red(shared, 0, 1)[3], red(shared, 4, 2)[3]], [0, 0, 0]);
-  const each = drawTiles({ kind: 'value', tensor }, { scale: 'each', pages: 1 });
+  const each = drawTiles({ layer: 'made up', kind: 'value', tensor }, { scale: 'each', pages: 1 });
   assert.equal(red(each, 1, 0), [255, 255, 255, 255]);
   assert.equal(each.strongest, [2, 0, 0]);
   const many: Tensor = { shape: [1, 100, 2, 2], data: new Float32Array(400) };
-  assert.is(drawTiles({ kind: 'value', tensor: many }, { scale: 'shared', pages: 1 }).shown, 64);
-  assert.is(drawTiles({ kind: 'value', tensor: many }, { scale: 'shared', pages: 2 }).shown, 100);
+  assert.is(drawTiles({ layer: 'made up', kind: 'value', tensor: many }, { scale: 'shared', pages: 1 }).shown, 64);
+  assert.is(drawTiles({ layer: 'made up', kind: 'value', tensor: many }, { scale: 'shared', pages: 2 }).shown, 100);
 });
 
 for (const [layer, unit] of [

@@ -48,7 +48,15 @@ export function Layers() {
 }
 
 /** How the times were taken, as far as the device lets them be. */
-function TimesNote({ answer, pending, problem }: { answer: { runs: number; quantum: number | null } | null; pending: boolean; problem: string | null }) {
+function TimesNote({
+  answer,
+  pending,
+  problem,
+}: {
+  answer: { runs: number; quantum: number | null } | null;
+  pending: boolean;
+  problem: string | null;
+}) {
   if (problem) return <>No times: {problem}</>;
   if (answer)
     return (

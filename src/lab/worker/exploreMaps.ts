@@ -13,6 +13,7 @@ import type { Asked, Subject, Watch } from './exploreSubject.ts';
 export type MapKind = View['maps'];
 
 export interface LayerTensor {
+  readonly layer: string;
   readonly kind: MapKind;
   readonly tensor: AnyTensor;
   /** Of switches: how many places a window has. */
@@ -39,7 +40,7 @@ export async function layerTensor(
     exports: [{ kind, layer }],
     onStop: () => signal.throwIfAborted(),
     onExport: ({ node, data, places }) => {
-      if (node === layer) found = { kind, tensor: { shape: data.shape, data: data.data.slice() } as AnyTensor, places };
+      if (node === layer) found = { layer, kind, tensor: { shape: data.shape, data: data.data.slice() } as AnyTensor, places };
     },
   });
   if (!found)
@@ -49,6 +50,8 @@ export async function layerTensor(
 
 /** Channels side by side. Tiles lie row by row, `gap` pixels of nothing between them. */
 export interface Tiles {
+  readonly layer: string;
+  readonly kind: MapKind;
   readonly picture: Picture;
   /** Channels there are, and of these the first so many are drawn. */
   readonly channels: number;
@@ -72,7 +75,7 @@ const [TILES, CELLS] = [64, 1024];
  * @throws InputError if the tensor is not [1, C, ...] of at most four axes
  */
 export function drawTiles(
-  { kind, tensor, places }: LayerTensor,
+  { layer, kind, tensor, places }: LayerTensor,
   { scale, pages }: { readonly scale: View['scale']; readonly pages: number },
 ): Tiles {
   const { shape } = tensor;
@@ -106,6 +109,8 @@ export function drawTiles(
     }
   }
   return {
+    layer,
+    kind,
     picture: { ...picture, data },
     channels,
     shown,

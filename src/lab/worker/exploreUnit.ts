@@ -33,6 +33,7 @@ export interface FieldWinners {
 }
 
 export interface UnitTrace {
+  readonly layer: string;
   readonly trace: Trace;
   readonly winners: readonly FieldWinners[];
 }
@@ -56,7 +57,7 @@ export async function traceUnit(
     },
   });
   const fields = receptiveFields(typed, tensor, traced.unit, (name) => layerRules(typed, axes)(name).lrn);
-  return { trace: traced, winners: await fieldWinners(subject, tensor, fields) };
+  return { layer, trace: traced, winners: await fieldWinners(subject, tensor, fields) };
 }
 
 /** The winners of every max-pool inside the fields, from one way up. */

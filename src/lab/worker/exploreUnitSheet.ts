@@ -24,7 +24,7 @@ export interface RulePicture {
 }
 
 export interface UnitSheet {
-  readonly tensor: string;
+  readonly layer: string;
   readonly at: readonly number[];
   readonly value: number;
   /** The theoretical receptive field, in pixels of the input and of the photo. */
@@ -50,12 +50,12 @@ const FIELD = [255, 206, 0] as const;
 
 /** Draws a unit's trace. */
 export function drawUnit(
-  { trace: traced, winners }: UnitTrace,
+  { layer, trace: traced, winners }: UnitTrace,
   input: Tensor,
   { photo, geometry, spec }: { readonly photo: Picture; readonly geometry: PictureToInput; readonly spec: Preprocess },
   { scale, clip }: Pick<View, 'scale' | 'clip'>,
 ): UnitSheet {
-  const { tensor, shape, unit, value, input: at, signals, openMask, layers } = traced;
+  const { shape, unit, value, input: at, signals, openMask, layers } = traced;
   const picture = toPicture(input, spec);
   const view = viewOf(at.field, picture);
   const parts = RULES.map((rule) => cutTensor(signals[rule], view));
@@ -66,7 +66,7 @@ export function drawUnit(
   const [fx, fy] = [width / photo.width, height / photo.height];
   const box = { x0: photoField.x0 * fx, x1: photoField.x1 * fx, y0: photoField.y0 * fy, y1: photoField.y1 * fy };
   return {
-    tensor,
+    layer,
     at: unitAt(shape, unit),
     value,
     field: at.field,

@@ -82,7 +82,7 @@ export function Maps({ row, k }: { row: LayerRow; k: number }) {
       </div>
       {tiles && (
         <div class={asked.pending ? 'maps stale' : 'maps'}>
-          <Grid tiles={tiles} unit={unit} label={`${KIND_WORDS[kind]} of ${row.node}`} onChoose={choose} />
+          <Grid tiles={tiles} unit={unit} label={`${KIND_WORDS[tiles.kind]} of ${tiles.layer}`} onChoose={choose} />
           {unit && unit[0] < tiles.shown && height * width > 1 && <One tiles={tiles} unit={unit} onChoose={choose} />}
         </div>
       )}
@@ -138,7 +138,8 @@ function Grid({ tiles, unit, label, onChoose }: Choosing & { tiles: Tiles; unit:
     else if (cells) onChoose(c + step![0] * columns + step![1], 0, 0);
     else onChoose(c, y + step![0], x + step![1]);
   };
-  const place = unit && unit[0] < shown ? { x: (unit[0] % columns) * (width + gap), y: Math.floor(unit[0] / columns) * (height + gap) } : null;
+  const place =
+    unit && unit[0] < shown ? { x: (unit[0] % columns) * (width + gap), y: Math.floor(unit[0] / columns) * (height + gap) } : null;
   return (
     <div
       class="tiles"

@@ -1,6 +1,6 @@
 /** The network as a table of its layers; a row is chosen by its name. */
 import type { ComponentChildren } from 'preact';
-import { useMemo } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { LayerRow, LayerTable, LayerTimes } from '../../worker/exploreLayers.ts';
 import { useLab, useStore } from '../hooks.ts';
 import { brief, extents, percent } from './numbers.ts';
@@ -12,9 +12,19 @@ export function Table({ table, times, walked }: { table: LayerTable; times: Laye
   const { input, rows } = table;
   const rails = useMemo(() => layRails([{ node: input.name, from: [] }, ...rows]), [table]);
   const most = Math.max(...rows.map(({ node }) => times?.ms[node] ?? 0));
-  const mark = (node: string) => (walked === node ? <span class="walked" title="the signal is here" role="img" aria-label="the signal is here" /> : null);
+  const mark = (node: string) =>
+    walked === node ? <span class="walked" title="the signal is here" role="img" aria-label="the signal is here" /> : null;
+  // The chosen row is in sight, whoever chose it; the page itself stays where it is.
+  const frame = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const row = frame.current?.querySelector<HTMLElement>('tr.chosen');
+    if (!row) return;
+    const { scrollTop, clientHeight } = frame.current!;
+    const seen = row.offsetTop >= scrollTop && row.offsetTop + row.offsetHeight <= scrollTop + clientHeight;
+    if (!seen) frame.current!.scrollTop = row.offsetTop - clientHeight / 2;
+  }, [table, view.layer]);
   return (
-    <div class="layers-scroll" tabIndex={0} role="region" aria-label="table of layers">
+    <div class="layers-scroll" ref={frame} tabIndex={0} role="region" aria-label="table of layers">
       <table class="layers-table">
         <thead>
           <tr>
@@ -100,7 +110,7 @@ const at = (lane: number): number => LANE * lane + LANE / 2;
 function Rail({ row: { stop, through, into, on }, lanes }: { row: RailRow; lanes: number }) {
   const [x, middle] = [at(stop), HEIGHT / 2];
   return (
-    <td class="rail">
+    <td class="rail" style={{ minWidth: `${LANE * lanes + 10}px` }}>
       <svg width={LANE * lanes} viewBox={`0 0 ${LANE * lanes} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         {through.map((lane) => (
           <path key={`t${lane}`} d={`M${at(lane)} 0V${HEIGHT}`} />
@@ -110,7 +120,7 @@ function Rail({ row: { stop, through, into, on }, lanes }: { row: RailRow; lanes
         ))}
         {on && <path d={`M${x} ${middle}V${HEIGHT}`} />}
       </svg>
-      <i style={{ left: `${x}px` }} />
+      <i style={{ left: `${8 + x}px` }} />
     </td>
   );
 }
@@ -120,7 +130,10 @@ function Time({ ms, most }: { ms: number | undefined; most: number }) {
   return (
     <td class="number timed">
       <i style={{ width: `${most > 0 ? (100 * ms) / most : 0}%` }} />
-      <span>{ms === 0 ? '<' : ''}{ms < 0.001 ? '0.001' : ms.toFixed(3)} ms</span>
+      <span>
+        {ms === 0 ? '<' : ''}
+        {ms < 0.001 ? '0.001' : ms.toFixed(3)} ms
+      </span>
     </td>
   );
 }

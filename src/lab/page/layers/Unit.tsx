@@ -14,7 +14,8 @@ export function Unit({ layer, unit }: { layer: string; unit: readonly number[] }
   const { rules, at, scale, clip } = useLab().view;
   const asked = useAnswer('unit', { layer, unit, rules, at, scale, clip });
   const sheet = asked.answer;
-  const where = `unit ${unit.join(', ')} of ${layer}`;
+  // While another unit is awaited, the last one is told by its own name.
+  const where = `unit ${(sheet?.at ?? unit).join(', ')} of ${sheet?.layer ?? layer}`;
   return (
     <section class="card" aria-label="Unit">
       <header>
@@ -29,7 +30,13 @@ export function Unit({ layer, unit }: { layer: string; unit: readonly number[] }
       {sheet && <Sheet sheet={sheet} where={where} stale={asked.pending} />}
       {sheet && (
         <div class="knobs">
-          <Choice name="range of colours" value={scale} options={SCALES} words={SCALE_WORDS} onChange={(next) => lab.view({ scale: next })} />
+          <Choice
+            name="range of colours"
+            value={scale}
+            options={SCALES}
+            words={SCALE_WORDS}
+            onChange={(next) => lab.view({ scale: next })}
+          />
         </div>
       )}
       <Wait {...asked}>{progressWords('following the unit down', asked.report)}</Wait>
@@ -51,13 +58,13 @@ function Sheet({ sheet, where, stale }: { sheet: UnitSheet; where: string; stale
         </Figure>
         {rules.map(({ rule, picture, high, mass }) => (
           <Figure key={rule} picture={picture} sharp label={`what ${where} sends down to these pixels under ${rule}`}>
-            <strong>{rule}</strong>, {high > 0 ? `±${brief(high)}` : 'zero everywhere'}, norm {brief(Math.sqrt(mass.l2Squared))}
+            <strong>{rule}</strong>, {mass.units > 0 ? `±${brief(high)}, norm ${brief(Math.sqrt(mass.l2Squared))}` : 'zero everywhere'}
           </Figure>
         ))}
       </div>
       <p class="muted">
-        Pixel times gradient adds up to {brief(influence.positive)} for and {brief(-influence.negative)} against; biases and the like make up
-        the remaining {brief(influence.rest)}.
+        Pixel times gradient adds up to {brief(influence.positive)} for and {brief(-influence.negative)} against; biases and the like make
+        up the remaining {brief(influence.rest)}.
       </p>
       {layers.length > 0 && <Gates layers={layers} />}
       {winners.length > 0 && (
@@ -109,7 +116,9 @@ function Gates({ layers }: Pick<UnitSheet, 'layers'>) {
               <td class="number">{fieldUnits}</td>
               <td class="number">{open === null ? '–' : open}</td>
               <td class="number">{open === null ? '–' : fieldUnits - open}</td>
-              <td class="number">{paths.log10 === -Infinity ? '0' : paths.log10 < 6 ? Math.round(10 ** paths.log10) : `10^${paths.log10.toFixed(1)}`}</td>
+              <td class="number">
+                {paths.log10 === -Infinity ? '0' : paths.log10 < 6 ? Math.round(10 ** paths.log10) : `10^${paths.log10.toFixed(1)}`}
+              </td>
               {RULES.map((rule) => (
                 <td class="number" key={rule}>
                   {rules?.[rule] && rules[rule].arriving.l1 > 0 ? percent(rules[rule].passed.l1, rules[rule].arriving.l1) : '–'}
