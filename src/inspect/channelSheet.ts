@@ -16,7 +16,7 @@ export interface ChannelSheetOptions {
 }
 
 /** Colours, what they stand for, and the words for it. */
-interface Look {
+export interface Look {
   readonly range: ColourRange;
   readonly colours: Colours;
   readonly words: string;
@@ -117,11 +117,12 @@ function layoutOfWeights(shape: Shape): Maps {
 }
 
 /** Masks and switches as f32; no winner is NaN, which has a colour of its own. */
-function asMaps({ shape, data }: AnyTensor): Tensor {
+export function asMaps({ shape, data }: AnyTensor): Tensor {
   return { shape, data: Float32Array.from(data, (v) => (v < 0 ? NaN : v)) };
 }
 
-function lookOf(maps: Tensor, kind: ExportKind, places: number | undefined): Look {
+/** How maps of a kind are coloured: values from black or, where some are negative, about white. */
+export function lookOf(maps: Tensor, kind: ExportKind, places: number | undefined): Look {
   if (kind === 'mask')
     return { range: { low: 0, high: 1, signed: false, zero: false }, colours: 'greys', words: 'White: open; black: shut.' };
   if (kind === 'switches') {

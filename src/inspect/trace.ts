@@ -88,8 +88,8 @@ export interface Trace extends Seed {
 }
 
 export interface TraceOptions extends Question {
-  /** The axes beside ReLU's rule, which paths obey too. */
-  readonly axes?: Partial<Omit<LayerRules, 'relu'>>;
+  /** The axes beside ReLU's rule, which paths obey too, and what single layers obey in place of them. */
+  readonly axes?: Omit<RuleSpec, 'relu'>;
   readonly onStage?: (done: number, total: number, stage: string) => void;
 }
 
@@ -144,6 +144,8 @@ class Tracer {
   readonly #passages = new Map<string, Record<Rule, Passage>>();
   readonly #influences = new Map<string, Influence>();
   readonly #rules: (node: string) => LayerRules;
+  /** ReLU's rule at a node on the way down under each. */
+  readonly #relu: Readonly<Record<Rule, (node: string) => LayerRules>>;
 
   constructor(
     readonly typed: TypedGraph,
@@ -157,6 +159,10 @@ class Tracer {
     };
     this.observed = typed.nodes.filter((node) => below.has(node.outputs[0]) && looks(node)).map(({ name }) => name);
     this.#rules = layerRules(typed, axes);
+    this.#relu = Object.fromEntries(RULES.map((relu) => [relu, layerRules(typed, { ...axes, relu })])) as Record<
+      Rule,
+      (node: string) => LayerRules
+    >;
   }
 
   /** On the way up: takes down what the node decided. */
@@ -181,8 +187,8 @@ class Tracer {
     this.#passages.set(node.name, passages);
     if (node.op === 'relu') {
       const gate = await this.#scratch.read(sight, (moment.x[0] ?? moment.y[0])!, 'gate');
-      const { zero } = this.#rules(node.name);
-      passages[rule] = { arriving: massOf(arriving), passed: massWhere(arriving, (i) => rulePasses(rule, gate[i], arriving[i], zero)) };
+      const { relu, zero } = this.#relu[rule](node.name);
+      passages[rule] = { arriving: massOf(arriving), passed: massWhere(arriving, (i) => rulePasses(relu, gate[i], arriving[i], zero)) };
       if (rule === 'gradient') this.#influences.set(node.name, influenceOf(gate, arriving));
     } else {
       const sent = moment.dx[0] ? massOf(await this.#scratch.read(sight, moment.dx[0], 'dx')) : massOf(new Float32Array(0));

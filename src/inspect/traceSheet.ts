@@ -91,7 +91,7 @@ export async function traceSheet(
 }
 
 /** The field with a margin; everything where that is nearly everything. */
-function viewOf({ x0, y0, x1, y1 }: PixelBox, { width, height }: Picture): PixelBox {
+export function viewOf({ x0, y0, x1, y1 }: PixelBox, { width, height }: Picture): PixelBox {
   const margin = Math.max(2, Math.round(0.08 * Math.max(x1 - x0, y1 - y0)));
   const view = {
     x0: Math.max(0, x0 - margin),
@@ -103,7 +103,7 @@ function viewOf({ x0, y0, x1, y1 }: PixelBox, { width, height }: Picture): Pixel
   return x1 <= x0 || y1 <= y0 || shown > NEARLY_ALL * width * height ? { x0: 0, y0: 0, x1: width, y1: height } : view;
 }
 
-function cut(picture: Picture, { x0, y0, x1, y1 }: PixelBox): Picture {
+export function cut(picture: Picture, { x0, y0, x1, y1 }: PixelBox): Picture {
   const [width, height] = [x1 - x0, y1 - y0];
   const data = new Uint8Array(3 * width * height);
   for (let y = 0; y < height; y++) {
@@ -113,14 +113,14 @@ function cut(picture: Picture, { x0, y0, x1, y1 }: PixelBox): Picture {
   return { width, height, data };
 }
 
-function cutMap<T extends Uint8Array | Float64Array>(map: T, width: number, { x0, y0, x1, y1 }: PixelBox): T {
+export function cutMap<T extends Uint8Array | Float64Array>(map: T, width: number, { x0, y0, x1, y1 }: PixelBox): T {
   const rows = Array.from({ length: y1 - y0 }, (_, y) => map.subarray((y0 + y) * width + x0, (y0 + y) * width + x1));
   const out = new (map.constructor as new (n: number) => T)((x1 - x0) * (y1 - y0));
   rows.forEach((row, y) => out.set(row as never, y * (x1 - x0)));
   return out;
 }
 
-function cutTensor({ shape, data }: Tensor, view: PixelBox): Tensor {
+export function cutTensor({ shape, data }: Tensor, view: PixelBox): Tensor {
   const [n, channels, height, width] = shape;
   const [h, w] = [view.y1 - view.y0, view.x1 - view.x0];
   const out = new Float32Array(n * channels * h * w);

@@ -20,6 +20,12 @@ export const SCALES = ['shared', 'own'] as const;
 
 export type Scale = (typeof SCALES)[number];
 
+/** What is shown of a layer's units: what they hold, what arrives there on the way down, which gates are open, which place won each window. */
+export const MAP_KINDS = ['value', 'signal', 'mask', 'switches'] as const;
+
+/** How channels become one map: their sum, or their Euclidean norm. */
+export const FOLDS = ['sum', 'norm'] as const;
+
 /** What a view without an address shows. */
 export interface View {
   readonly tab: Tab;
@@ -44,6 +50,8 @@ export interface View {
   /** The layer that is looked into, by its node's name, and the unit in it: [c, y, x], or [k]. */
   readonly layer: string | null;
   readonly unit: readonly number[] | null;
+  readonly maps: (typeof MAP_KINDS)[number];
+  readonly fold: (typeof FOLDS)[number];
   /** How far down the signal is followed: the number of the layer from the top. */
   readonly step: number;
   /** Of the class model. */
@@ -68,6 +76,8 @@ export const DEFAULT_VIEW: View = {
   scale: 'shared',
   layer: null,
   unit: null,
+  maps: 'value',
+  fold: 'sum',
   step: 0,
   lambda: null,
   rate: null,
@@ -101,6 +111,8 @@ export function writeView(view: View): string {
     'show',
     'scale',
     'layer',
+    'maps',
+    'fold',
     'step',
     'lambda',
     'rate',
@@ -175,6 +187,12 @@ export function readView(text: string): { readonly view: View; readonly problems
         break;
       case 'layer':
         view.layer = value;
+        break;
+      case 'maps':
+        view.maps = choice(name, value, MAP_KINDS) ?? view.maps;
+        break;
+      case 'fold':
+        view.fold = choice(name, value, FOLDS) ?? view.fold;
         break;
       case 'unit': {
         const unit = value.split(',').map(Number);

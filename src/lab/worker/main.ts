@@ -2,6 +2,7 @@
 import { InputError } from '../../errors.ts';
 import { serve, type Failure } from '../rpc.ts';
 import { exportMethods } from './export.ts';
+import { exploreMethods } from './explore.ts';
 import { lookMethods } from './look.ts';
 import { modelMethods } from './models.ts';
 import { photoMethods } from './photo.ts';
@@ -20,6 +21,7 @@ const methods = {
   ...photoMethods(session),
   ...lookMethods(session, seen),
   ...exportMethods(session, seen),
+  ...exploreMethods(session),
 };
 
 export type LabMethods = typeof methods;
