@@ -65,7 +65,7 @@ function pathOf(values: readonly (number | null)[], x: (i: number) => number, y:
 /** Which line is whose, by colour and by dashes. */
 export function Legend() {
   return (
-    <ul class="legend">
+    <ul class="chart-legend">
       {RULES.map((rule) => (
         <li key={rule}>
           <svg width="28" height="8" aria-hidden="true">

@@ -9,9 +9,9 @@ import { SCORE_WORDS } from './words.ts';
 
 /** Where R, the signal that arrives at a ReLU from above, passes; X is what the ReLU was given on the way up. */
 const PASSES: Readonly<Record<Rule, string>> = {
-  gradient: 'X > 0',
-  deconvnet: 'R > 0',
-  guided: 'X > 0, R > 0',
+  gradient: 'if X > 0',
+  deconvnet: 'if R > 0',
+  guided: 'if X, R > 0',
   linear: 'always',
 };
 
@@ -52,7 +52,7 @@ export function RuleSheet({ shown, asked }: { shown: number; asked: Asked<RuleSi
                   {rule}
                 </button>
                 <br />
-                passes where <code>{PASSES[rule]}</code>
+                passes <code>{PASSES[rule]}</code>
                 <br />
                 {zero ? 'zero everywhere' : `own range ±${own.toPrecision(2)}${timesGradient(own, answer[0].own)}`}
                 <span class="row">
