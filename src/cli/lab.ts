@@ -22,7 +22,7 @@ export function labCommand(): Command {
   const command = new Command('lab')
     .description(
       'A page in your browser that runs the same kernels there: look at photos, layers, units, class models. Nothing leaves your machine. ' +
-        'Models fetched by "backlight models get" are at hand there, too. Ctrl+C ends it.',
+        'Models fetched by "backlight models fetch" are at hand there, too. Ctrl+C ends it.',
     )
     .option('--port <number>', 'where it listens, on 127.0.0.1 alone; 0: any free port', '4873')
     .option('--open', 'open it in your browser')

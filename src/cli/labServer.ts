@@ -147,7 +147,7 @@ const LEAST_BYTES = 1400;
 
 async function send(request: IncomingMessage, response: ServerResponse, { status, type, bytes, headers }: Body): Promise<void> {
   const all: Record<string, string | number> = { 'cache-control': 'no-cache', ...HEADERS, ...headers, 'content-type': type };
-  const body = request.method === 'GET' && status !== 304;
+  const body = request.method !== 'HEAD' && status !== 304;
   if (!(bytes instanceof Uint8Array)) {
     response.writeHead(status, { ...all, 'content-length': bytes.length });
     if (!body) return void response.end();

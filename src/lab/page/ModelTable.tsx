@@ -59,27 +59,29 @@ export function ModelTable({ after }: { after: (opening: Promise<void>) => void 
                 </th>
                 <td class="number">{megabytes(model.bytes)}</td>
                 <td class="number">{model.top1 === null ? '' : `${model.top1.toFixed(1)} %`}</td>
-                <td>{whereIs(model)}</td>
-                <td class="row">
-                  <button
-                    type="button"
-                    class="small"
-                    disabled={fetching !== null}
-                    aria-label={`${model.place === 'away' ? 'fetch' : 'use'} ${model.name}`}
-                    onClick={() => after(lab.openModel(model.name))}
-                  >
-                    {model.place === 'away' ? 'fetch' : 'use'}
-                  </button>
-                  {model.place === 'kept' && (
+                <td class="muted">{whereIs(model)}</td>
+                <td>
+                  <div class="row">
                     <button
                       type="button"
                       class="small"
-                      aria-label={`remove ${model.name} from this browser`}
-                      onClick={() => drop(model.sha256)}
+                      disabled={fetching !== null}
+                      aria-label={`${model.place === 'away' ? 'fetch' : 'use'} ${model.name}`}
+                      onClick={() => after(lab.openModel(model.name))}
                     >
-                      remove
+                      {model.place === 'away' ? 'fetch' : 'use'}
                     </button>
-                  )}
+                    {model.place === 'kept' && (
+                      <button
+                        type="button"
+                        class="small"
+                        aria-label={`remove ${model.name} from this browser`}
+                        onClick={() => drop(model.sha256)}
+                      >
+                        remove
+                      </button>
+                    )}
+                  </div>
                 </td>
               </tr>
             ))}
@@ -90,7 +92,7 @@ export function ModelTable({ after }: { after: (opening: Promise<void>) => void 
                 </th>
                 <td class="number">{megabytes(bytes)}</td>
                 <td />
-                <td>in this browser</td>
+                <td class="muted">in this browser</td>
                 <td>
                   <button type="button" class="small" aria-label={`remove ${name} from this browser`} onClick={() => drop(sha256)}>
                     remove

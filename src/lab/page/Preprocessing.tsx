@@ -18,7 +18,7 @@ export function Preprocessing(props: { question: ModelQuestion; after: (opening:
   const lab = useStore();
   const { view } = useLab();
   const before = view.preprocess;
-  const [kind, setKind] = useState<Kind>(before === null ? 'torchvision' : ((before.preprocess as Kind | undefined) ?? 'own'));
+  const [kind, setKind] = useState<Kind | null>(before && ((before.preprocess as Kind | undefined) ?? 'own'));
   const [fields, setFields] = useState<Partial<Record<Field, string>>>(before ?? {});
   const set = (field: Field, value: string): void => setFields({ ...fields, [field]: value });
   const send = (event: Event): void => {
@@ -62,7 +62,7 @@ export function Preprocessing(props: { question: ModelQuestion; after: (opening:
         <legend>Pictures were prepared</legend>
         {(Object.keys(KINDS) as Kind[]).map((one) => (
           <label key={one} class="row">
-            <input type="radio" name="kind" checked={kind === one} onChange={() => setKind(one)} /> {KINDS[one]}
+            <input type="radio" name="kind" required checked={kind === one} onChange={() => setKind(one)} /> {KINDS[one]}
           </label>
         ))}
       </fieldset>

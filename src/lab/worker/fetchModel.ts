@@ -48,7 +48,7 @@ export async function fetchModel(entry: RegistryEntry, options: FetchOptions): P
   const Kind = failures.every((failure) => failure instanceof WrongHash) ? FormatError : InputError;
   throw new Kind(
     `model: expected ${entry.name} (${entry.bytes} bytes, sha256 ${entry.sha256}), got ${failures.map(({ message }) => message).join('; ')}. ` +
-      `Try again later, or run "backlight models get ${entry.name}" and open the page with "backlight lab".`,
+      `Try again later, or run "backlight models fetch ${entry.name}" and open the page with "backlight lab".`,
   );
 }
 
