@@ -9,13 +9,19 @@ import type { LabState, Problem } from './state.ts';
 
 export { shownClass, type LabState, type Problem } from './state.ts';
 
+/** Something under way. */
+interface Work {
+  readonly words: string;
+}
+
 /** The page's one store. Components read it with `useLab`. */
 export class Lab implements ModelPage {
   readonly models = new ModelOpening(this);
   client!: Client<LabMethods>;
   readonly #listeners = new Set<() => void>();
   #state: LabState;
-  #opening: AbortController | undefined;
+  /** What is under way, in words, the latest last. */
+  #works: readonly Work[] = [];
   /** What another worker would be given again. */
   #photo: { readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> } | undefined;
   /** When devices were lost, in milliseconds. */
@@ -129,22 +135,31 @@ export class Lab implements ModelPage {
 
   async classify(): Promise<void> {
     if (!this.#state.model || !this.#state.photo) return;
-    this.set({ busy: 'asking the network' });
-    this.set({ ranking: await this.client.call('classify', {}) });
+    this.set({ ranking: await this.#while('asking the network', () => this.client.call('classify', {})) });
   }
 
-  /** Does something that the whole page waits for; what goes wrong is told, and a later task ends an earlier one's word. */
+  /** Does something that the whole page waits for, and tells what goes wrong. */
   async task(where: Problem['where'], busy: string, work: () => Promise<void>): Promise<void> {
-    this.#opening?.abort();
-    const mine = (this.#opening = new AbortController());
     this.dismiss(where);
-    this.set({ busy });
     try {
-      await work();
+      await this.#while(busy, work);
     } catch (error) {
       this.failed(where, error);
+    }
+  }
+
+  /** Says what is under way for as long as it is. */
+  async #while<T>(words: string, work: () => Promise<T>): Promise<T> {
+    const mine = { words };
+    const say = (works: readonly Work[]): void => {
+      this.#works = works;
+      this.set({ busy: works.at(-1)?.words ?? null });
+    };
+    say([...this.#works, mine]);
+    try {
+      return await work();
     } finally {
-      if (this.#opening === mine) this.set({ busy: null });
+      say(this.#works.filter((other) => other !== mine));
     }
   }
 
@@ -160,7 +175,8 @@ export class Lab implements ModelPage {
     if (this.#losses.length === 0) this.set({ noAdapter: message });
     else {
       this.set({ adapter: null });
-      this.problem('device', `The device was lost, and another cannot be had: ${message}`, TRY_AGAIN(this));
+      const advice = 'A browser gives up on a GPU after a few crashes: if it stays so, start the browser again.';
+      this.problem('device', `The device was lost, and another cannot be had: ${message} ${advice}`, TRY_AGAIN(this));
     }
   }
 
