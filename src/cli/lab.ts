@@ -1,22 +1,28 @@
 /** `backlight lab`: the page that runs the same kernels in a browser, served from this machine to this machine alone. */
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { InputError } from '../errors.ts';
 import { parseInteger } from './arguments.ts';
+import { addressOf, listen } from './labServer.ts';
 import { withExample } from './session.ts';
+
+export { listen } from './labServer.ts';
 
 interface Arguments {
   readonly port: string;
   readonly open?: boolean;
 }
 
+const MOST_PORT = 65_535;
+
 export function labCommand(): Command {
   const command = new Command('lab')
     .description(
-      'A page in your browser that runs the same kernels there: look at photos, layers, units, class models. Nothing leaves your machine.',
+      'A page in your browser that runs the same kernels there: look at photos, layers, units, class models. Nothing leaves your machine. ' +
+        'Models fetched by "backlight models fetch" are at hand there, too. Ctrl+C ends it.',
     )
     .option('--port <number>', 'where it listens, on 127.0.0.1 alone; 0: any free port', '4873')
     .option('--open', 'open it in your browser')
@@ -26,50 +32,42 @@ export function labCommand(): Command {
 
 async function run(args: Arguments): Promise<void> {
   const port = parseInteger(args.port, '--port', 0);
+  if (port > MOST_PORT)
+    throw new InputError(`--port: expected a number of at most ${MOST_PORT}, got "${args.port}". Name another, or 0 for any.`);
   const server = await listen(labFolder(), port);
-  const { port: chosen } = server.address() as { port: number };
-  console.log(`The lab is at http://127.0.0.1:${chosen}/ (Ctrl+C ends it)`);
-  await new Promise((resolve) => server.on('close', resolve));
+  const ended = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
+  });
+  const address = addressOf(server);
+  console.log(`The lab is at ${address} (Ctrl+C ends it)`);
+  if (args.open) openInBrowser(address);
+  await ended;
+  server.close();
+  server.closeAllConnections();
 }
 
-/** The folder with the built page: beside the command line's own file. */
-export const labFolder = (): string => fileURLToPath(new URL('lab', import.meta.url));
+/**
+ * The folder with the built page.
+ * @throws InputError if there is none
+ */
+function labFolder(): string {
+  const root = path.dirname(createRequire(import.meta.url).resolve('backlight/package.json'));
+  const folder = path.join(root, 'dist', 'lab');
+  if (existsSync(path.join(folder, 'index.html'))) return folder;
+  throw new InputError(`lab: expected the built page in "${folder}", found none. Run "npm run build" there, or install the package again.`);
+}
 
-const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json',
-  '.png': 'image/png',
-  '.jpg': 'image/jpeg',
-  '.safetensors': 'application/octet-stream',
-  '.onnx': 'application/octet-stream',
+/** By the system's own command, without a shell. */
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
+  darwin: ['open'],
+  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
 };
 
-/** Serves a folder on the loopback interface. @throws InputError if the port is taken */
-export async function listen(folder: string, port: number): Promise<Server> {
-  const server = createServer((request, response) => void answer(folder, request.method ?? '', request.url ?? '/', response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new InputError(`--port: expected a free port, got ${port} (${error.code}). Name another, or 0 for any.`)),
-    );
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return server;
-}
-
-async function answer(folder: string, method: string, url: string, response: ServerResponse): Promise<void> {
-  const end = (status: number, body: string | Uint8Array, type = 'text/plain; charset=utf-8'): void => {
-    response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache' });
-    response.end(method === 'HEAD' ? undefined : body);
-  };
-  if (method !== 'GET' && method !== 'HEAD') return end(405, 'only GET');
-  const { pathname } = new URL(url, 'http://127.0.0.1');
-  const file = path.join(folder, pathname === '/' ? 'index.html' : decodeURIComponent(pathname));
-  if (!file.startsWith(folder + path.sep)) return end(404, 'not found');
-  try {
-    end(200, await readFile(file), TYPES[path.extname(file)] ?? 'application/octet-stream');
-  } catch {
-    end(404, 'not found');
-  }
+function openInBrowser(address: string): void {
+  const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open'];
+  const warn = (why: string): void => console.error(`warning: no browser opened (${command}: ${why}). Open ${address} yourself.`);
+  const child = spawn(command, [...args, address], { stdio: 'ignore', detached: true });
+  child.on('error', (error) => warn(error.message));
+  child.on('exit', (code) => code && warn(`exit code ${code}`));
+  child.unref();
 }

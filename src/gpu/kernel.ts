@@ -219,6 +219,8 @@ export class KernelCache {
           layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
           compute: { module, entryPoint: entryName, constants: { ...constants } },
         });
+        // Where a scope or a loss tells first, nobody awaits this.
+        pipeline.catch(() => {});
         return { layout, pipeline };
       });
       const kernel = { pipeline: await untilLost(this.gpu, where, pipeline), layout, entry, info };

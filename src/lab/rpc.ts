@@ -1,7 +1,7 @@
 /**
  * Calls from the page to the worker and back: `{id, method, args}` one way, `{id, result}`, `{id, error}` or `{id, report}` the other; and
  * events, which nobody asked for. Calls are taken one after the other, in the order in which they were made, so that methods need not
- * expect each other. One that is given up before its turn is never begun.
+ * expect each other. One that is given up before its turn is never begun. Methods that wait for the network take no turn: nobody waits for them.
  */
 
 /** What a method sees of the call that it serves. */
@@ -16,8 +16,11 @@ export type Methods = Readonly<Record<string, (args: never, call: Call) => unkno
 
 /** What goes wrong, as it crosses over: classes do not. */
 export interface Failure {
-  /** `input`: the caller's to mend; `engine`: ours or the device's; `lost`: the device is gone; `aborted`: given up. */
-  readonly kind: 'input' | 'engine' | 'lost' | 'aborted';
+  /**
+   * `input`: the caller's to mend; `engine`: ours or the device's; `lost`: the device is gone; `adapter`: there is none to be had;
+   * `aborted`: given up.
+   */
+  readonly kind: 'input' | 'engine' | 'lost' | 'adapter' | 'aborted';
   readonly message: string;
 }
 
@@ -44,9 +47,15 @@ interface Port {
 /**
  * Serves methods on a port.
  * @param failure what an error is to the page
+ * @param aside names of methods that are begun at once and hold up nobody
  * @returns a way to send events
  */
-export function serve(port: Port, methods: Methods, failure: (error: unknown) => Failure): (event: unknown) => void {
+export function serve(
+  port: Port,
+  methods: Methods,
+  failure: (error: unknown) => Failure,
+  aside: ReadonlySet<string> = new Set(),
+): (event: unknown) => void {
   const waiting = new Map<number, AbortController>();
   let turn: Promise<void> = Promise.resolve();
   const answer = async ({ id, method, args }: Request, controller: AbortController): Promise<void> => {
@@ -72,7 +81,8 @@ export function serve(port: Port, methods: Methods, failure: (error: unknown) =>
     }
     const controller = new AbortController();
     waiting.set(request.id, controller);
-    turn = turn.then(() => answer(request, controller));
+    if (aside.has(request.method!)) void answer(request, controller);
+    else turn = turn.then(() => answer(request, controller));
   });
   return (event) => port.postMessage({ event } satisfies Reply);
 }
@@ -101,6 +111,7 @@ export type Answer<M> = M extends (...args: never[]) => infer R ? Awaited<R> : n
 export class Client<M extends Methods> {
   readonly #open = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void; report(report: unknown): void }>();
   #next = 1;
+  #closed: CallError | undefined;
 
   constructor(
     private readonly port: Port,
@@ -118,6 +129,13 @@ export class Client<M extends Methods> {
     });
   }
 
+  /** The other end is gone: all that was asked, and all that will be, ends with this error. */
+  close(error: CallError): void {
+    this.#closed ??= error;
+    for (const call of this.#open.values()) call.reject(this.#closed);
+    this.#open.clear();
+  }
+
   /** @throws CallError; of kind `aborted` if the signal was */
   call<K extends keyof M & string>(method: K, args: Argument<M[K]>, { signal, onReport }: CallOptions = {}): Promise<Answer<M[K]>> {
     const id = this.#next++;
@@ -128,6 +146,7 @@ export class Client<M extends Methods> {
         reject(new CallError('aborted', 'given up'));
       };
       if (signal?.aborted) return reject(new CallError('aborted', 'given up'));
+      if (this.#closed) return reject(this.#closed);
       signal?.addEventListener('abort', giveUp, { once: true });
       const settled = (): void => signal?.removeEventListener('abort', giveUp);
       this.#open.set(id, {

@@ -2,9 +2,11 @@
  * What the page shows, as data: it fits in the address, so that a view can be shared and reloaded. What is as it is by default is left out.
  */
 import { COLOURS, DEFAULT_CLIP, type Colours } from '../image/colour.ts';
+import type { PreprocessOptions } from '../image/options.ts';
 import { SCORE_KINDS, type ScoreKind } from '../network.ts';
 import { DEFAULT_RULES, parseAxis, RULE_AXES, type LayerRules, type RuleAxis, type RuleSpec } from '../rule.ts';
 import { REDUCTIONS, type Reduce } from '../visualise/reduce.ts';
+import { readPreprocess, writePreprocess } from './preprocess.ts';
 
 export const TABS = ['look', 'layers', 'model', 'bench'] as const;
 
@@ -31,6 +33,9 @@ export interface View {
   readonly tab: Tab;
   /** `default`, a name of the registry, or `file:NAME` for a file of the visitor's own. */
   readonly model: string;
+  /** How a picture becomes its input, and what its classes are called, where the visitor says it because the model does not. */
+  readonly preprocess: PreprocessOptions | null;
+  readonly labels: 'ilsvrc2012' | null;
   /** The name of a sample, or `file:NAME`. */
   readonly photo: string;
   /** The class that is looked at; null: the best one. */
@@ -63,6 +68,8 @@ export interface View {
 export const DEFAULT_VIEW: View = {
   tab: 'look',
   model: 'default',
+  preprocess: null,
+  labels: null,
   photo: 'mandrill',
   class: null,
   score: 'scores',
@@ -102,6 +109,7 @@ export function writeView(view: View): string {
   for (const name of [
     'tab',
     'model',
+    'labels',
     'photo',
     'class',
     'score',
@@ -122,6 +130,7 @@ export function writeView(view: View): string {
   put('colours', view.colours, usualColours(view.reduce));
   for (const axis of AXES) put(axis, view.rules[axis], DEFAULT_RULES[axis]);
   for (const [layer, rule] of Object.entries(view.at)) words.append('at', `${layer}=${rule}`);
+  if (view.preprocess) words.append('preprocess', writePreprocess(view.preprocess));
   if (view.unit) words.append('unit', view.unit.join(','));
   return words.toString();
 }
@@ -158,6 +167,13 @@ export function readView(text: string): { readonly view: View; readonly problems
       case 'model':
       case 'photo':
         view[name] = value === '' ? view[name] : value;
+        break;
+      case 'preprocess':
+        view.preprocess = readPreprocess(value) ?? null;
+        if (!view.preprocess) problems.push(`preprocess: expected caffe, torchvision or channels=...;mean=..., got "${value}".`);
+        break;
+      case 'labels':
+        view.labels = choice(name, value, ['ilsvrc2012'] as const) ?? null;
         break;
       case 'class':
       case 'step':

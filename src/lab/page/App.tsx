@@ -40,9 +40,16 @@ export function App() {
         <Theme />
       </header>
       <div class="problems" aria-live="polite">
-        {problems.map(({ where, message }) => (
+        {problems.map(({ where, message, action }) => (
           <p class="problem" role="alert" key={where}>
-            {message}
+            <span>
+              {message}{' '}
+              {action && (
+                <button type="button" class="small" onClick={action.run}>
+                  {action.label}
+                </button>
+              )}
+            </span>
             <button type="button" aria-label="dismiss" onClick={() => lab.dismiss(where)}>
               ×
             </button>

@@ -36,7 +36,7 @@ export function Subject() {
             tabIndex={-1}
             onChange={(event) => {
               const file = event.currentTarget.files?.[0];
-              if (file) void lab.openFile(file);
+              if (file) void lab.openFiles([file]);
               // So that the same file can be taken again.
               event.currentTarget.value = '';
             }}

@@ -65,9 +65,9 @@ export function useAnswer<K extends keyof LabMethods & string>(
         (answer) => set({ answer, pending: false, problem: null, report: null }),
         (error: unknown) => {
           if (controller.signal.aborted) return;
-          // A lost device is told by the page, which then asks again.
-          const problem =
-            error instanceof CallError && (error.kind === 'lost' || error.kind === 'aborted') ? null : String((error as Error).message);
+          // A device that is lost, or cannot be had, is told by the page, which asks again once there is one.
+          const told = error instanceof CallError && ['lost', 'adapter', 'aborted'].includes(error.kind);
+          const problem = told ? null : String((error as Error).message);
           set({ answer: null, pending: false, problem, report: null });
         },
       );

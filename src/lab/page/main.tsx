@@ -1,7 +1,7 @@
 /** Where the page begins. */
 import { render } from 'preact';
 import { App } from './App.tsx';
-import { LabContext } from './hooks.ts';
+import { LabContext, useLab, useStore } from './hooks.ts';
 import { NoWebGpu } from './NoWebGpu.tsx';
 import { Lab } from './store.ts';
 
@@ -9,12 +9,19 @@ const root = document.getElementById('lab')!;
 root.textContent = '';
 if (!('gpu' in navigator)) render(<NoWebGpu />, root);
 else {
-  const lab = new Lab(new Worker(new URL('worker.js', import.meta.url), { type: 'module' }));
+  const lab = new Lab(() => new Worker(new URL('worker.js', import.meta.url), { type: 'module' }));
   render(
     <LabContext.Provider value={lab}>
-      <App />
+      <Page />
     </LabContext.Provider>,
     root,
   );
   void lab.start();
+}
+
+/** A browser may have WebGPU and no adapter for it. */
+function Page() {
+  const lab = useStore();
+  const { noAdapter } = useLab();
+  return noAdapter === null ? <App /> : <NoWebGpu problem={noAdapter} onRetry={() => void lab.reopen()} />;
 }

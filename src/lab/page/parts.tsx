@@ -57,3 +57,5 @@ export const nameOf = ({ model }: LabState, k: number): string => shortClassName
 
 /** Three digits, or two that count where those would be zeros. */
 export const share = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3) : p.toExponential(0));
+
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0)} MB`;

@@ -1,64 +1,48 @@
 /** What the page knows, outside of its components: the view, which is the address, and what the worker said. */
-import type { AdapterSummary } from '../../gpu/adapter.ts';
 import { CallError, Client } from '../rpc.ts';
-import { readView, writeView, type View } from '../view.ts';
-import type { RankedScore } from '../worker/look.ts';
+import { DEFAULT_VIEW, readView, writeView, type View } from '../view.ts';
 import type { LabMethods } from '../worker/main.ts';
-import type { ModelSummary } from '../worker/models.ts';
-import type { PhotoSummary } from '../worker/photo.ts';
 import type { LabEvent } from '../worker/session.ts';
+import { ModelOpening, type ModelPage } from './modelOpening.ts';
 import { SAMPLES } from './samples.ts';
+import type { LabState, Problem } from './state.ts';
 
-/** Something that went wrong, until it is dismissed or mended. */
-export interface Problem {
-  readonly where: 'device' | 'model' | 'photo' | 'address' | 'engine';
-  readonly message: string;
-}
+export { chosenClass, shownClass, type LabState, type Problem } from './state.ts';
 
-export interface LabState {
-  readonly view: View;
-  readonly adapter: AdapterSummary | null;
-  readonly model: ModelSummary | null;
-  readonly photo: PhotoSummary | null;
-  /** Classes from the best on, of this photo by this model. */
-  readonly ranking: readonly RankedScore[] | null;
-  /** The class under the pointer, which is looked at for as long. */
-  readonly pointed: number | null;
-  /** What is under way, in words. */
-  readonly busy: string | null;
-  readonly problems: readonly Problem[];
-  /** Rises when everything has to be asked again: another model or photo, or a new device. */
-  readonly edition: number;
-}
+/** A model, and what may lie beside it: class names, data outside of its file. */
+const MODEL_FILE = /\.(onnx|json|safetensors)$/i;
+const OF_MODEL = /\.(onnx|json|safetensors|txt|data|bin)$/i;
 
-/** The class that is looked at now, of those that the model has; null while there is nothing to look at. */
-export function shownClass({ pointed, view, ranking }: LabState): number | null {
-  if (!ranking) return null;
-  return pointed !== null && pointed < ranking.length ? pointed : chosenClass({ view, ranking });
-}
-
-/** The class that was chosen, or else the best one. */
-export function chosenClass({ view, ranking }: Pick<LabState, 'view' | 'ranking'>): number | null {
-  if (!ranking) return null;
-  return view.class !== null && view.class < ranking.length ? view.class : ranking[0].class;
+/** Something under way. */
+interface Work {
+  readonly words: string;
 }
 
 /** The page's one store. Components read it with `useLab`. */
-export class Lab {
-  readonly client: Client<LabMethods>;
+export class Lab implements ModelPage {
+  readonly models = new ModelOpening(this);
+  client!: Client<LabMethods>;
   readonly #listeners = new Set<() => void>();
   #state: LabState;
-  #opening: AbortController | undefined;
+  /** What is under way, in words, the latest last. */
+  #works: readonly Work[] = [];
   /** How many photos were asked for. */
   #photos = 0;
+  /** What another worker would be given again. */
+  #photo: { readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> } | undefined;
+  /** When devices were lost, in milliseconds. */
+  #losses: number[] = [];
 
-  constructor(worker: Worker) {
-    this.client = new Client<LabMethods>(worker, (event) => this.#hear(event as LabEvent));
+  /** @param makeWorker called again when a worker has stopped */
+  constructor(private readonly makeWorker: () => Worker) {
     const { view, problems } = readView(location.hash);
     this.#state = {
       view,
       adapter: null,
+      noAdapter: null,
       model: null,
+      fetching: null,
+      asks: null,
       photo: null,
       ranking: null,
       pointed: null,
@@ -66,9 +50,7 @@ export class Lab {
       problems: problems.map((message) => ({ where: 'address', message })),
       edition: 0,
     };
-    worker.addEventListener('error', (event) =>
-      this.problem('engine', `The worker stopped: ${event.message || 'its script could not be loaded'}. Reload the page.`),
-    );
+    this.#work();
     addEventListener('hashchange', () => this.#follow());
   }
 
@@ -93,8 +75,8 @@ export class Lab {
     this.set({ view });
   }
 
-  problem(where: Problem['where'], message: string): void {
-    this.set({ problems: [...this.#state.problems.filter((other) => other.where !== where), { where, message }] });
+  problem(where: Problem['where'], message: string, action?: Problem['action']): void {
+    this.set({ problems: [...this.#state.problems.filter((other) => other.where !== where), { where, message, action }] });
   }
 
   dismiss(where: Problem['where']): void {
@@ -105,7 +87,7 @@ export class Lab {
   async start(): Promise<void> {
     const { view } = this.#state;
     const before = this.#photos;
-    await this.openModel(view.model);
+    await this.models.openNamed(view.model);
     // Someone may have been faster with a photo of their own.
     if (this.#photos === before) await this.openSample(view.photo);
   }
@@ -116,17 +98,19 @@ export class Lab {
     const { view, problems } = readView(location.hash);
     if (writeView(before) === writeView(view)) return;
     this.set({ view, problems: problems.map((message) => ({ where: 'address', message })) });
-    if (view.model !== before.model) void this.openModel(view.model);
+    const model = (of: View): string => writeView({ ...DEFAULT_VIEW, model: of.model, preprocess: of.preprocess, labels: of.labels });
+    if (model(view) !== model(before)) void this.models.openNamed(view.model);
     if (view.photo !== before.photo) void this.openSample(view.photo);
   }
 
-  async openModel(name: string): Promise<void> {
-    await this.#task('model', `opening the model ${name}`, async () => {
-      const model = await this.client.call('openModel', { name });
-      this.set({ model, ranking: null, edition: this.#state.edition + 1 });
-      this.view({ model: name });
-      await this.#classify();
-    });
+  /** A model by name. */
+  openModel(name: string): Promise<void> {
+    return this.models.open(name);
+  }
+
+  /** A model of the visitor's own: an ONNX file, or a Graph JSON, with what belongs to it. */
+  openModelFile(...files: readonly File[]): Promise<void> {
+    return this.models.openFiles(...files);
   }
 
   /** One of the photos that lie beside the page. */
@@ -144,50 +128,56 @@ export class Lab {
     });
   }
 
-  /** Takes a model file of the visitor's own. */
-  openModelFile?: (file: File) => Promise<void>;
-
-  /** A file that was dropped, pasted or picked: a model by the end of its name, else a photo. */
-  async openFile(file: File): Promise<void> {
-    if (/\.onnx$/i.test(file.name) && this.openModelFile) return this.openModelFile(file);
-    return this.openPhotoFile(file);
-  }
-
-  async openPhotoFile(file: File): Promise<void> {
-    await this.#take(`file:${file.name}`, file.name, () => file.arrayBuffer());
+  /** Files that were dropped, pasted or picked together: by the ends of their names those of one model, and photos. */
+  async openFiles(files: readonly File[]): Promise<void> {
+    const model = files.some((file) => MODEL_FILE.test(file.name)) ? files.filter((file) => OF_MODEL.test(file.name)) : [];
+    if (model.length > 0) await this.openModelFile(...model);
+    for (const photo of files.filter((file) => !model.includes(file))) {
+      await this.#take(`file:${photo.name}`, photo.name, () => photo.arrayBuffer());
+    }
   }
 
   /** Takes a photo and asks what it shows; where that fails, the earlier one stays. Of photos under way the last one counts. */
   async #take(name: string, title: string, read: () => Promise<ArrayBuffer>): Promise<void> {
     const mine = ++this.#photos;
-    await this.#task('photo', `opening ${title}`, async () => {
+    await this.task('photo', `opening ${title}`, async () => {
       const bytes = new Uint8Array(await read());
       if (mine !== this.#photos) return;
       const photo = await this.client.call('openPhoto', { name, bytes });
+      this.#photo = { name, bytes };
       this.set({ photo, ranking: null, pointed: null, edition: this.#state.edition + 1 });
       this.view({ photo: name });
-      await this.#classify();
+      await this.classify();
     });
   }
 
-  async #classify(): Promise<void> {
+  async classify(): Promise<void> {
     if (!this.#state.model || !this.#state.photo) return;
-    this.set({ busy: 'asking the network' });
-    this.set({ ranking: await this.client.call('classify', {}) });
+    this.set({ ranking: await this.#while('asking the network', () => this.client.call('classify', {})) });
   }
 
-  /** Does something that the whole page waits for; what goes wrong is told, and a later task ends an earlier one's word. */
-  async #task(where: Problem['where'], busy: string, work: () => Promise<void>): Promise<void> {
-    this.#opening?.abort();
-    const mine = (this.#opening = new AbortController());
+  /** Does something that the whole page waits for, and tells what goes wrong. */
+  async task(where: Problem['where'], busy: string, work: () => Promise<void>): Promise<void> {
     this.dismiss(where);
-    this.set({ busy });
     try {
-      await work();
+      await this.#while(busy, work);
     } catch (error) {
       this.failed(where, error);
+    }
+  }
+
+  /** Says what is under way for as long as it is. */
+  async #while<T>(words: string, work: () => Promise<T>): Promise<T> {
+    const mine = { words };
+    const say = (works: readonly Work[]): void => {
+      this.#works = works;
+      this.set({ busy: works.at(-1)?.words ?? null });
+    };
+    say([...this.#works, mine]);
+    try {
+      return await work();
     } finally {
-      if (this.#opening === mine) this.set({ busy: null });
+      say(this.#works.filter((other) => other !== mine));
     }
   }
 
@@ -195,18 +185,79 @@ export class Lab {
   failed(where: Problem['where'], error: unknown): void {
     const { kind, message } = error instanceof CallError ? error : { kind: 'engine', message: String(error) };
     if (kind === 'aborted' || kind === 'lost') return;
+    if (kind === 'adapter') return this.#noDevice(message);
     this.problem(where, message);
   }
 
-  #hear(event: LabEvent): void {
-    if (event.kind === 'device') this.set({ adapter: event.adapter });
+  #noDevice(message: string): void {
+    if (this.#losses.length === 0) this.set({ noAdapter: message });
     else {
-      this.problem(
-        'device',
-        `The device was lost (${event.message || 'without a reason'}). The lab opens it again and asks what it had asked.`,
-      );
-      this.set({ edition: this.#state.edition + 1 });
-      void this.#task('engine', 'opening the device again', () => this.#classify());
+      this.set({ adapter: null });
+      const advice = 'A browser gives up on a GPU after a few crashes: if it stays so, start the browser again.';
+      this.problem('device', `The device was lost, and another cannot be had: ${message} ${advice}`, TRY_AGAIN(this));
     }
   }
+
+  #hear(event: LabEvent): void {
+    if (event.kind === 'device') {
+      this.set({ adapter: event.adapter, noAdapter: null });
+      if (this.#losses.length > 0)
+        this.problem('device', 'The device was lost. Another one was opened, and all that is shown was asked again.');
+    } else if (event.kind === 'fault') this.problem('engine', event.message);
+    else this.#lose(event.message || 'the browser gives no reason');
+  }
+
+  /** A device is gone. Another is opened at once, unless devices keep dying of what they are asked. */
+  #lose(reason: string): void {
+    const now = performance.now();
+    this.#losses = [...this.#losses.filter((then) => now - then < LOSSES_MS), now];
+    this.set({ adapter: null });
+    if (this.#losses.length > MOST_LOSSES)
+      return this.problem('device', `The device was lost ${this.#losses.length} times in a minute (${reason}).`, TRY_AGAIN(this));
+    this.problem('device', `The device was lost (${reason}). Another one is being opened.`);
+    void this.reopen();
+  }
+
+  /** Opens a device again, and asks again what the page had asked. */
+  async reopen(): Promise<void> {
+    this.set({ edition: this.#state.edition + 1 });
+    await this.task('engine', 'opening the device again', async () => {
+      await this.client.call('open', {});
+      await this.classify();
+    });
+  }
+
+  /** Starts the worker. */
+  #work(): void {
+    const worker = this.makeWorker();
+    const client = new Client<LabMethods>(worker, (event) => this.#hear(event as LabEvent));
+    this.client = client;
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      worker.terminate();
+      client.close(new CallError('lost', 'the worker stopped'));
+      this.set({ adapter: null });
+      this.problem('engine', `The worker stopped: ${event.message || 'its script could not be loaded'}.`, {
+        label: 'start another',
+        run: () => void this.restart(),
+      });
+    });
+  }
+
+  /** Another worker in place of one that has stopped, with the same view. */
+  async restart(): Promise<void> {
+    this.dismiss('engine');
+    this.#work();
+    const { model, view } = this.#state;
+    const photo = this.#photo;
+    if (photo) await this.#take(photo.name, 'the photo again', () => Promise.resolve(photo.bytes.buffer));
+    await this.models.openNamed(model?.name ?? view.model);
+    if (!photo) await this.openSample(view.photo);
+  }
 }
+
+/** A minute with more losses than this ends in a question. */
+const MOST_LOSSES = 4;
+const LOSSES_MS = 60_000;
+
+const TRY_AGAIN = (lab: Lab): Problem['action'] => ({ label: 'try again', run: () => void lab.reopen() });

@@ -1,11 +1,12 @@
 /** What the worker holds between calls: a device, a model with its network, and a photo. */
-import { DeviceLostError, InputError } from '../../errors.ts';
+import { AdapterError, DeviceLostError, InputError } from '../../errors.ts';
 import { openDevice, type AdapterSummary, type Gpu } from '../../gpu/device.ts';
-import { typeGraph, type TypedGraph } from '../../graph.ts';
+import { typeGraph, valueInfo, type TypedGraph } from '../../graph.ts';
 import type { Picture } from '../../image/picture.ts';
 import { channelCount, type Preprocess } from '../../image/preprocess.ts';
 import type { LoadedGraph, Model } from '../../models/model.ts';
-import { Network } from '../../network.ts';
+import { Network, requireScores } from '../../network.ts';
+import { size } from '../../tensor.ts';
 
 /** A model, ready to be asked. */
 export interface OpenModel extends LoadedGraph {
@@ -17,7 +18,11 @@ export interface OpenModel extends LoadedGraph {
 }
 
 /** What the page hears without asking. */
-export type LabEvent = { readonly kind: 'device'; readonly adapter: AdapterSummary } | { readonly kind: 'lost'; readonly message: string };
+export type LabEvent =
+  | { readonly kind: 'device'; readonly adapter: AdapterSummary }
+  | { readonly kind: 'lost'; readonly message: string }
+  /** An error that belongs to no call. */
+  | { readonly kind: 'fault'; readonly message: string };
 
 export class Session {
   #gpu: Promise<Gpu> | undefined;
@@ -27,6 +32,8 @@ export class Session {
   #photoName = '';
   /** Rises whenever the model or the photo changes: what was computed for another is void. */
   #edition = 0;
+  /** A device was lost and none has been asked for since. */
+  #lost = false;
 
   constructor(private readonly emit: (event: LabEvent) => void) {}
 
@@ -34,25 +41,58 @@ export class Session {
     return this.#edition;
   }
 
-  /** The device; opened at the first call, and again after it was lost. */
-  gpu(): Promise<Gpu> {
-    return (this.#gpu ??= this.#open().catch((error: unknown) => {
-      this.#gpu = undefined;
-      throw error;
-    }));
+  /**
+   * The device; opened at the first call, and again after it was lost.
+   * @throws AdapterError if none can be had
+   */
+  async gpu(): Promise<Gpu> {
+    for (;;) {
+      const gpu = await (this.#gpu ??= this.#open());
+      // A loss is known to the device a little before it is told of.
+      if (!gpu.loss) return gpu;
+      this.#forget(gpu);
+    }
   }
 
   async #open(): Promise<Gpu> {
-    const gpu = await openDevice();
-    this.emit({ kind: 'device', adapter: gpu.info });
-    void gpu.lost.then(({ message }) => {
-      // All that lay there is gone; the next question opens another one.
+    try {
+      const gpu = await this.#request();
+      void gpu.lost.then(({ message }) => this.#forget(gpu, message));
+      this.emit({ kind: 'device', adapter: gpu.info });
+      return gpu;
+    } catch (error) {
       this.#gpu = undefined;
-      this.#network = undefined;
-      this.#edition++;
-      this.emit({ kind: 'lost', message });
-    });
-    return gpu;
+      throw error;
+    }
+  }
+
+  /** A browser whose GPU process has just died has no adapter until there is another one. */
+  async #request(): Promise<Gpu> {
+    const waits = this.#lost ? WAITS_MS : [];
+    this.#lost = false;
+    for (const wait of waits) {
+      try {
+        return await openDevice();
+      } catch (error) {
+        if (!(error instanceof AdapterError)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+    return openDevice();
+  }
+
+  readonly #forgotten = new WeakSet<Gpu>();
+
+  /** All that lay there is gone; the next question opens another one. */
+  #forget(gpu: Gpu, message = gpu.loss?.message ?? ''): void {
+    if (this.#forgotten.has(gpu)) return;
+    this.#forgotten.add(gpu);
+    gpu.dispose();
+    this.#gpu = undefined;
+    this.#network = undefined;
+    this.#edition++;
+    this.#lost = true;
+    this.emit({ kind: 'lost', message });
   }
 
   /** @throws InputError if no model was chosen */
@@ -82,13 +122,25 @@ export class Session {
   async network(): Promise<Network> {
     const { graph, parameters } = this.model;
     const gpu = await this.gpu();
-    return (this.#network ??= new Network(gpu, graph, parameters, PLANS));
+    if (this.#network?.gpu !== gpu) this.#network = new Network(gpu, graph, parameters, PLANS);
+    return this.#network;
   }
 
-  /** Takes another model in place of the last one, whose memory is freed. */
-  async choose(name: string, model: Model, labels: readonly string[] | undefined, spec: Preprocess): Promise<OpenModel> {
+  /**
+   * Takes another model in place of the last one, whose memory is freed.
+   * @param labelsFor the class names of so many classes
+   * @throws InputError if it is no classifier of pictures; the last one stays
+   */
+  async choose(
+    name: string,
+    model: Model,
+    labelsFor: (classes: number) => readonly string[] | undefined,
+    spec: Preprocess,
+  ): Promise<OpenModel> {
     const loaded = model.at({ [model.input.name]: [1, channelCount(spec.channels), ...spec.size] });
-    const chosen = { name, model, labels, spec, typed: typeGraph(loaded.graph), ...loaded };
+    const typed = typeGraph(loaded.graph);
+    const { shape } = valueInfo(typed, requireScores(loaded.graph));
+    const chosen = { name, model, labels: labelsFor(size(shape) / shape[0]), spec, typed, ...loaded };
     const before = this.#network;
     this.#network = undefined;
     this.#model = chosen;
@@ -96,9 +148,19 @@ export class Session {
     await before?.dispose();
     return chosen;
   }
+
+  /** Other names for the model's classes. */
+  name(labels: readonly string[] | undefined): OpenModel {
+    this.#model = { ...this.model, labels };
+    this.#edition++;
+    return this.#model;
+  }
 }
 
 /** Four rules of scores and of posteriors, and the plan that only classifies. */
 const PLANS = 9;
+
+/** Between the requests for a new device. */
+const WAITS_MS = [100, 400, 1500, 3000];
 
 export const isLost = (error: unknown): boolean => error instanceof DeviceLostError;

@@ -11,7 +11,7 @@ export function Drop() {
     const controller = new AbortController();
     const { signal } = controller;
     const take = async (files: Iterable<File>): Promise<void> => {
-      for (const file of files) await lab.openFile(file);
+      await lab.openFiles(files);
     };
     const enter = (event: DragEvent): void => {
       if (!holdsFiles(event)) return;
