@@ -4,11 +4,21 @@
 import { COLOURS, DEFAULT_CLIP, type Colours } from '../image/colour.ts';
 import { SCORE_KINDS, type ScoreKind } from '../network.ts';
 import { DEFAULT_RULES, parseAxis, RULE_AXES, type LayerRules, type RuleAxis, type RuleSpec } from '../rule.ts';
+import type { Display } from '../visualise/classmodelPicture.ts';
+import type { ClassModelPreset } from '../visualise/classmodelPresets.ts';
 import { REDUCTIONS, type Reduce } from '../visualise/reduce.ts';
 
 export const TABS = ['look', 'layers', 'model', 'bench'] as const;
 
 export type Tab = (typeof TABS)[number];
+
+/** Where a class model's ingredients come from: the demo's recipe, which suits any input, or one that was published. */
+export const PRESETS = ['demo', 'paper', 'cs231n', 'deepvis'] as const satisfies readonly ('demo' | ClassModelPreset)[];
+
+export const DISPLAYS = ['clip', 'stretch'] as const satisfies readonly Display[];
+
+/** Which cases the bench times: one of each kind, or all that suit the adapter. */
+export const BENCH_SETS = ['quick', 'full'] as const;
 
 /** What a view without an address shows. */
 export interface View {
@@ -34,10 +44,18 @@ export interface View {
   readonly unit: readonly number[] | null;
   /** How far down the signal is followed: the number of the layer from the top. */
   readonly step: number;
-  /** Of the class model. */
+  /** Of the class model; null: as the preset has it. `rate` is its step, `blur` the deviation in pixels. */
+  readonly preset: (typeof PRESETS)[number];
+  readonly iterations: number | null;
   readonly lambda: number | null;
   readonly rate: number | null;
+  readonly blur: number | null;
+  readonly jitter: number | null;
   readonly seed: number;
+  readonly display: Display;
+  /** Of the bench: the set, and what the ids of its cases are to match. */
+  readonly bench: (typeof BENCH_SETS)[number];
+  readonly cases: string;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -55,9 +73,16 @@ export const DEFAULT_VIEW: View = {
   layer: null,
   unit: null,
   step: 0,
+  preset: 'demo',
+  iterations: null,
   lambda: null,
   rate: null,
+  blur: null,
+  jitter: null,
   seed: 0,
+  display: 'clip',
+  bench: 'quick',
+  cases: '',
 };
 
 /** The rules of a view as the engine takes them. */
@@ -84,9 +109,16 @@ export function writeView(view: View): string {
     'colours',
     'layer',
     'step',
+    'preset',
+    'iterations',
     'lambda',
     'rate',
+    'blur',
+    'jitter',
     'seed',
+    'display',
+    'bench',
+    'cases',
   ] as const)
     put(name, view[name], DEFAULT_VIEW[name]);
   for (const axis of AXES) put(axis, view.rules[axis], DEFAULT_RULES[axis]);
@@ -156,8 +188,25 @@ export function readView(text: string): { readonly view: View; readonly problems
         else problems.push(`unit: expected coordinates as 3,5,5, got "${value}".`);
         break;
       }
+      case 'preset':
+        view.preset = choice(name, value, PRESETS) ?? view.preset;
+        break;
+      case 'display':
+        view.display = choice(name, value, DISPLAYS) ?? view.display;
+        break;
+      case 'iterations':
+      case 'jitter':
+        view[name] = number(name, value, whole, 'a whole number') ?? null;
+        break;
+      case 'bench':
+        view.bench = choice(name, value, BENCH_SETS) ?? view.bench;
+        break;
+      case 'cases':
+        view.cases = value;
+        break;
+      case 'blur':
       case 'lambda':
-        view.lambda = number(name, value, (n) => Number.isFinite(n) && n >= 0, 'a number of at least 0') ?? null;
+        view[name] = number(name, value, (n) => Number.isFinite(n) && n >= 0, 'a number of at least 0') ?? null;
         break;
       case 'rate':
         view.rate = number(name, value, positive, 'a number above 0') ?? null;

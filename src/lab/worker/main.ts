@@ -1,7 +1,9 @@
 /** The worker: the engine, behind the methods that the page calls. */
 import { InputError } from '../../errors.ts';
 import { serve, type Failure } from '../rpc.ts';
+import { ascentMethods } from './ascend.ts';
 import { lookMethods } from './look.ts';
+import { benchMethods } from './measure.ts';
 import { modelMethods } from './models.ts';
 import { photoMethods } from './photo.ts';
 import { isLost, Session, type LabEvent } from './session.ts';
@@ -16,6 +18,8 @@ const methods = {
   ...modelMethods(session),
   ...photoMethods(session),
   ...lookMethods(session),
+  ...ascentMethods(session),
+  ...benchMethods(session),
 };
 
 export type LabMethods = typeof methods;

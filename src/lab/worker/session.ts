@@ -26,6 +26,8 @@ export class Session {
   #photo: Picture | undefined;
   /** Rises whenever the model or the photo changes: what was computed for another is void. */
   #edition = 0;
+  /** What lies on the device beside the network and is freed before it: it ends with the model, or with the device. */
+  readonly tenants = new Set<{ dispose(): void }>();
 
   constructor(private readonly emit: (event: LabEvent) => void) {}
 
@@ -48,6 +50,7 @@ export class Session {
       // All that lay there is gone; the next question opens another one.
       this.#gpu = undefined;
       this.#network = undefined;
+      this.#evict();
       this.#edition++;
       this.emit({ kind: 'lost', message });
     });
@@ -84,10 +87,16 @@ export class Session {
     const chosen = { name, model, labels, spec, typed: typeGraph(loaded.graph), ...loaded };
     const before = this.#network;
     this.#network = undefined;
+    this.#evict();
     this.#model = chosen;
     this.#edition++;
     await before?.dispose();
     return chosen;
+  }
+
+  #evict(): void {
+    for (const tenant of this.tenants) tenant.dispose();
+    this.tenants.clear();
   }
 }
 
