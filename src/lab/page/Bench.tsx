@@ -1,4 +1,5 @@
 /** How fast the kernels are on this very device, and how fast it would let them be. */
+import { useState } from 'preact/hooks';
 import { BENCH_SETS } from '../view.ts';
 import { Roofline } from './bench/Roofline.tsx';
 import { save } from './bench/save.ts';
@@ -33,15 +34,7 @@ export function Bench() {
             words={{ quick: 'quick: one of each kind', full: 'full: all that suit this device' }}
             onChange={(value) => lab.view({ bench: value })}
           />
-          <label class="knob">
-            <span>only those with this in their name</span>
-            <input
-              type="search"
-              value={view.cases}
-              placeholder="such as conv3x3 or */dx/*"
-              onChange={(event) => lab.view({ cases: event.currentTarget.value.trim() })}
-            />
-          </label>
+          <Pattern value={view.cases} onChange={(cases) => lab.view({ cases })} />
         </div>
         <div class="row">
           <Buttons bench={bench} ready={planned.answer !== null} />
@@ -80,10 +73,30 @@ export function Bench() {
   );
 }
 
+function Pattern({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  // What is being typed, until it is done: the page may be drawn again meanwhile.
+  const [draft, type] = useState<string | null>(null);
+  return (
+    <label class="knob">
+      <span>only those with this in their name</span>
+      <input
+        type="search"
+        value={draft ?? value}
+        placeholder="such as conv3x3 or */dx/*"
+        onInput={(event) => type(event.currentTarget.value)}
+        onChange={(event) => {
+          onChange(event.currentTarget.value.trim());
+          type(null);
+        }}
+      />
+    </label>
+  );
+}
+
 function Buttons({ bench: { status, state, start, goOn, finish, pause }, ready }: { bench: Bench; ready: boolean }) {
-  if (status === 'running')
+  if (status === 'running' || status === 'halting')
     return (
-      <button type="button" class="primary" onClick={pause}>
+      <button type="button" class="primary" onClick={pause} disabled={status === 'halting'}>
         Stop
       </button>
     );
@@ -122,6 +135,8 @@ function inWords({ status, state }: FollowedBench, planned: number | null): stri
       return 'Measuring what the device can do at most.';
     case 'running':
       return 'Checking and timing.';
+    case 'halting':
+      return 'Stopping after this case.';
     case 'halted':
       return `Stopped after ${state!.rows.length} cases; ${state!.left.length} are left.`;
     case 'done':
@@ -134,7 +149,7 @@ function inWords({ status, state }: FollowedBench, planned: number | null): stri
 function Progress({ bench: { status, state, progress } }: { bench: FollowedBench }) {
   if (status === 'roofs')
     return <progress aria-label="roofs measured" {...(progress ? { value: progress.done, max: progress.total } : {})} />;
-  if (status !== 'running' || !state) return null;
+  if ((status !== 'running' && status !== 'halting') || !state) return null;
   const total = state.rows.length + state.left.length;
   return (
     <div class="going">

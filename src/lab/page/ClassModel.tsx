@@ -64,7 +64,7 @@ export function ClassModel() {
         </p>
       )}
       <div class="forming">
-        <Image ascent={ascent} name={name} display={display} />
+        <Image ascent={ascent} name={name} />
         <Curves ascent={ascent} last={total} />
       </div>
       {usual.answer && <Knobs recipe={usual.answer} />}
@@ -108,12 +108,12 @@ type Ascent = ReturnType<typeof useAscent>;
 
 function Buttons(props: { ascent: Ascent; ready: boolean; wanted: number }) {
   const { status, rows, start, goOn, pause } = props.ascent;
-  const begun = status === 'running' || status === 'halted' || status === 'done';
+  const begun = status === 'running' || status === 'halting' || status === 'halted' || status === 'done';
   const further = status === 'halted' || status === 'done';
   return (
     <>
-      {status === 'running' ? (
-        <button type="button" class="primary" onClick={pause}>
+      {status === 'running' || status === 'halting' ? (
+        <button type="button" class="primary" onClick={pause} disabled={status === 'halting'}>
           Pause
         </button>
       ) : further ? (
@@ -136,23 +136,24 @@ function Buttons(props: { ascent: Ascent; ready: boolean; wanted: number }) {
 
 /** The state of things, in words that do not change with every iteration. */
 function inWords({ status, rows, speed }: Followed, total: number): string {
-  const at = rows.length - 1;
   const pace = speed === null ? '' : `, ${speed < 10 ? speed.toFixed(1) : speed.toFixed(0)} iterations a second`;
   switch (status) {
     case 'none':
       return `Not begun; ${total} iterations.`;
     case 'running':
       return 'The image forms.';
+    case 'halting':
+      return 'Pausing.';
     case 'halted':
-      return `Paused after iteration ${at} of ${total}${pace}.`;
+      return `Paused after ${rows.length} of ${total} iterations${pace}.`;
     case 'done':
       return `Done: ${total} iterations${pace}. With more of them it goes on.`;
     case 'ended':
-      return `Ended after iteration ${at}.`;
+      return `Ended after ${rows.length} iterations.`;
   }
 }
 
-function Image({ ascent: { image, status, recipe }, name, display }: { ascent: Followed; name: string; display: View['display'] }) {
+function Image({ ascent: { image, status, recipe }, name }: { ascent: Followed; name: string }) {
   if (!image) return <div class="figure blank" aria-hidden="true" />;
   const best = status === 'done' && recipe?.keep === 'best' ? ', the best one' : '';
   return (
@@ -162,10 +163,10 @@ function Image({ ascent: { image, status, recipe }, name, display }: { ascent: F
       sharp={image.picture.width < 128}
     >
       <b>
-        Iteration {image.iteration}
+        After {image.iteration} iterations
         {best}
       </b>
-      {display === 'stretch'
+      {image.display === 'stretch'
         ? `: ${short(image.factor)} times I, plus the mean`
         : `: I plus the mean${image.clipped > 0 ? `, ${(100 * image.clipped).toFixed(1)} % of the values out of range` : ''}`}
     </Figure>

@@ -31,6 +31,7 @@ export interface AscentRow extends ClassModelRow {
 /** The image as it is after so many steps; at the end, the one that the recipe keeps. */
 export interface AscentImage {
   readonly iteration: number;
+  readonly display: Display;
   readonly picture: Picture;
   /** With `stretch`, what I was multiplied by. */
   readonly factor: number;
@@ -178,5 +179,5 @@ async function imageOf(run: ClassModelRun): Promise<{ image: Tensor; iteration: 
 async function state({ question, model, run, rows }: Live, display: Display): Promise<AscentState> {
   const { image, iteration } = await imageOf(run);
   const drawn = classModelPicture(image, model.spec, display);
-  return { question, rows: [...rows], recipe: run.recipe, done: run.done, image: { iteration, ...drawn } };
+  return { question, rows: [...rows], recipe: run.recipe, done: run.done, image: { iteration, display, ...drawn } };
 }

@@ -4,7 +4,7 @@ import { measureClock, type Clock } from '../../bench/clock.ts';
 import { makeReport, toCsv, withDerived, type BenchReport, type CaseRow } from '../../bench/report.ts';
 import { rooflineSvg } from '../../bench/roofline.ts';
 import { rooflineFrame, type RooflineFrame } from '../../bench/rooflineFrame.ts';
-import { bestRoofs, measureRoofs, type Roofs } from '../../bench/roofs.ts';
+import { measureRoofs, type Roofs } from '../../bench/roofs.ts';
 import { runCase, type CaseResult } from '../../bench/run.ts';
 import type { SampleOptions } from '../../bench/samples.ts';
 import { InputError } from '../../errors.ts';

@@ -6,7 +6,7 @@ import type { RoofProgress } from '../../worker/measure.ts';
 import { useLab, useStore } from '../hooks.ts';
 
 /** `roofs`: the device's limits are being measured. `ended`: what is shown is of a run that is no more. */
-export type BenchStatus = 'none' | 'roofs' | 'running' | 'halted' | 'done' | 'ended';
+export type BenchStatus = 'none' | 'roofs' | 'running' | 'halting' | 'halted' | 'done' | 'ended';
 
 export interface FollowedBench {
   readonly status: BenchStatus;
@@ -85,7 +85,8 @@ export function useBench(question: BenchQuestion) {
   };
   const pause = (): void => {
     halt();
-    set((before) => ({ ...before, status: before.status === 'running' ? 'halted' : before.status }));
+    // The case that is under way is still to come.
+    set((before) => ({ ...before, status: before.status === 'running' ? 'halting' : before.status }));
   };
 
   // Takes up what the worker has of this question; what it has of another is given up.

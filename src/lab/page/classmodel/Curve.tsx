@@ -25,16 +25,18 @@ export function Curve(props: {
           ))}
           {values.length > 0 && <polyline points={pointsOf(values, last, range)} />}
         </svg>
-        {values.length > 0 && (
-          <>
-            <span class="high">{short(range[1])}</span>
-            <span class="low">{short(range[0])}</span>
-          </>
-        )}
-      </div>
-      <div class="axis" aria-hidden="true">
-        <span>0</span>
-        <span>{last}</span>
+        <div class="range" aria-hidden="true">
+          {values.length > 0 && (
+            <>
+              <span>{short(range[1])}</span>
+              <span>{short(range[0])}</span>
+            </>
+          )}
+        </div>
+        <div class="axis" aria-hidden="true">
+          <span>0</span>
+          <span>{last}</span>
+        </div>
       </div>
     </div>
   );

@@ -1,4 +1,5 @@
 /** The numbers of a recipe: those that can be turned while the image forms. */
+import { useState } from 'preact/hooks';
 import type { ClassModelRecipe } from '../../../visualise/classmodelPresets.ts';
 import type { View } from '../../view.ts';
 import { useLab, useStore } from '../hooks.ts';
@@ -55,22 +56,27 @@ interface Turning {
 
 /** A number that spans powers of ten: a slider around the usual value, and a field for any other. */
 function Turned({ name, value, usual, onChange, low }: Turning & { low?: number }) {
+  // Where the slider is while it is held: the image forms meanwhile, and the page is drawn again.
+  const [held, hold] = useState<number | null>(null);
+  const valueOf = (power: number): number => (Math.abs(power) < 1e-9 ? usual : globalThis.Number((usual * 10 ** power).toPrecision(3)));
   const at = value > 0 && usual > 0 ? Math.max(-REACH, Math.min(REACH, Math.log10(value / usual))) : -REACH;
+  const shown = held === null ? value : valueOf(held);
   return (
     <div class="turned">
-      <Number name={name} value={value} usual={usual} onChange={onChange} min={low} />
+      <Number name={name} value={shown} usual={usual} onChange={onChange} min={low} />
       {usual > 0 && (
         <input
           type="range"
           aria-label={`${name.split(',')[0]}, from a hundredth to a hundredfold of the preset's`}
-          aria-valuetext={short(value)}
+          aria-valuetext={short(shown)}
           min={-REACH}
           max={REACH}
           step={0.1}
-          value={at}
+          value={held ?? at}
+          onInput={(event) => hold(event.currentTarget.valueAsNumber)}
           onChange={(event) => {
-            const power = event.currentTarget.valueAsNumber;
-            onChange(Math.abs(power) < 1e-9 ? usual : globalThis.Number((usual * 10 ** power).toPrecision(3)));
+            onChange(valueOf(event.currentTarget.valueAsNumber));
+            hold(null);
           }}
         />
       )}
@@ -81,21 +87,27 @@ function Turned({ name, value, usual, onChange, low }: Turning & { low?: number 
 /** A field; what is no number of its range is put back. */
 export function Number(props: Turning & { min?: number; max?: number; step?: number }) {
   const { name, value, onChange, min, max, step } = props;
+  // What is being typed, until it is done: the page may be drawn again meanwhile.
+  const [draft, type] = useState<string | null>(null);
+  // Presets are told in another unit, and their numbers are not round.
+  const shown = globalThis.Number.isInteger(value) ? value : globalThis.Number(value.toPrecision(4));
   return (
     <label class="knob">
       <span>{name}</span>
       <input
         type="number"
-        value={value}
+        value={draft ?? shown}
         min={min}
         max={max}
         step={step ?? 'any'}
+        onInput={(event) => type(event.currentTarget.value)}
         onChange={(event) => {
           const field = event.currentTarget;
           const got = field.valueAsNumber;
           if (globalThis.Number.isFinite(got) && field.checkValidity() && (min !== undefined || got > 0)) onChange(got);
-          else field.value = String(value);
+          type(null);
         }}
+        onBlur={() => type(null)}
       />
     </label>
   );

@@ -6,8 +6,8 @@ import { CallError } from '../../rpc.ts';
 import type { AscentImage, AscentKnobs, AscentQuestion, AscentRow, AscentSlice } from '../../worker/ascend.ts';
 import { useLab, useStore } from '../hooks.ts';
 
-/** `none`: nothing begun; `ended`: what is shown is of a run that is no more. */
-export type AscentStatus = 'none' | 'running' | 'halted' | 'done' | 'ended';
+/** `none`: nothing begun; `halting`: the last iterations are under way; `ended`: what is shown is of a run that is no more. */
+export type AscentStatus = 'none' | 'running' | 'halting' | 'halted' | 'done' | 'ended';
 
 export interface Followed {
   readonly status: AscentStatus;
@@ -110,7 +110,8 @@ export function useAscent(question: AscentQuestion | null, knobs: AscentKnobs, d
   };
   const pause = (): void => {
     halt();
-    set((before) => ({ ...before, status: before.status === 'running' ? 'halted' : before.status }));
+    // The slice that is under way is still to come.
+    set((before) => ({ ...before, status: before.status === 'running' ? 'halting' : before.status }));
   };
 
   // Takes up what the worker has of this question; what it has of another is given up.
