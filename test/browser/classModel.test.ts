@@ -242,4 +242,38 @@ test('bent by hand, left, come back to, given up for another class', async () =>
   await page.close();
 });
 
+/** Lets the test destroy the device that the worker opens. */
+const EXPOSED = `{
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...args) { return (self.device = await request.apply(this, args)); };
+}
+`;
+
+test('a lost device ends the image with a word, and another one begins on the next device', async () => {
+  const page = await browser.newPage();
+  await page.route('**/worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: EXPOSED + (await response.text()) });
+  });
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  await page.goto(`${address}#tab=model&class=3&iterations=900`);
+  await press(page, 'Start');
+  await page.locator('.curve svg[aria-label*="at iteration"]').first().waitFor({ timeout: 60_000 });
+  await page.workers()[0].evaluate('device.destroy()');
+  await page.locator('.ascent [role=alert]').filter({ hasText: 'The device was lost, and the image with it' }).waitFor({ timeout: 60_000 });
+  await says(page, 'Ended after');
+  await press(page, 'Start');
+  await says(page, 'The image forms');
+  await page.locator('.curve svg[aria-label*="at iteration"]').first().waitFor({ timeout: 60_000 });
+  await press(page, 'Pause');
+  await says(page, 'Paused after');
+  // The same while it stands still.
+  await page.workers()[0].evaluate('device.destroy()');
+  await says(page, 'Ended after');
+  assert.is(await page.locator('.ascent [role=alert]').count(), 1);
+  assert.equal(errors, []);
+  await page.close();
+});
+
 test.run();

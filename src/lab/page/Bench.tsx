@@ -94,13 +94,12 @@ function Pattern({ value, onChange }: { value: string; onChange: (value: string)
 }
 
 function Buttons({ bench: { status, state, start, goOn, finish, pause }, ready }: { bench: Bench; ready: boolean }) {
-  if (status === 'running' || status === 'halting')
+  if (status === 'roofs' || status === 'running' || status === 'halting')
     return (
       <button type="button" class="primary" onClick={pause} disabled={status === 'halting'}>
         Stop
       </button>
     );
-  const busy = status === 'roofs';
   const halted = status === 'halted';
   return (
     <>
@@ -116,7 +115,7 @@ function Buttons({ bench: { status, state, start, goOn, finish, pause }, ready }
           )}
         </>
       )}
-      <button type="button" class={halted ? '' : 'primary'} onClick={start} disabled={busy || !ready}>
+      <button type="button" class={halted ? '' : 'primary'} onClick={start} disabled={!ready}>
         {status === 'none' ? 'Start' : 'Start anew'}
       </button>
     </>

@@ -194,7 +194,7 @@ function Curves({ ascent, last }: { ascent: Followed; last: number }) {
     <div class="curves">
       <Curve name="score S" values={values.score} {...shared} />
       <Curve name="posterior P" values={values.posterior} range={[0, 1]} {...shared} />
-      <Curve name="norm ‖I‖, in grey levels" values={values.norm} {...shared} />
+      <Curve name="norm ‖I‖ in levels" values={values.norm} {...shared} />
       <Curve name="objective" values={values.objective} {...shared} />
       {marks.length > 0 && <p class="muted">Dashed: from iteration {marks.join(', ')} on with another lambda or step.</p>}
     </div>

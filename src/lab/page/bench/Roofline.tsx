@@ -33,8 +33,8 @@ export function Roofline({ frame }: { frame: RooflineFrame }) {
       </ul>
       <p class="muted">
         {points.length === 0 ? 'Cases with multiply-adds will lie' : 'Cases lie'} under two roofs: multiply-adds at {formatSpeed(peak)}{' '}
-        GFLOP/s, and memory at {formatSpeed(memory.gbs)} GB/s over {memory.bytes / 2 ** 20} MiB (solid) and faster where less is moved
-        (dashed). Ops that only move numbers have no place here.
+        GFLOP/s, and memory at {formatSpeed(memory.gbs)} GB/s over {memory.bytes / 2 ** 20} MiB (solid) or as measured over less (dashed).
+        Ops that only move numbers have no place here.
       </p>
     </div>
   );

@@ -19,6 +19,8 @@ interface Run {
   readonly key: string;
   on: boolean;
   asked: boolean;
+  /** Gives up the measuring of roofs. */
+  roofs: AbortController;
 }
 
 const NOTHING: FollowedBench = { status: 'none', state: null, progress: null, problem: null };
@@ -40,8 +42,18 @@ export function useBench(question: BenchQuestion) {
     const left = await client.call('benchState', undefined).catch(() => null);
     if (run.current !== mine) return;
     halt();
-    const lost = error instanceof CallError && (error.kind === 'lost' || error.kind === 'aborted');
-    set((before) => ({ ...before, status: left ? 'halted' : 'ended', problem: lost ? LOST : (error as Error).message }));
+    const kind = error instanceof CallError ? error.kind : 'engine';
+    if (kind === 'aborted') {
+      if (!left) run.current = null;
+      return set(left ? { status: 'halted', state: left, progress: null, problem: null } : NOTHING);
+    }
+    set((before) => ({ ...before, status: left ? 'halted' : 'ended', problem: kind === 'lost' ? LOST : (error as Error).message }));
+  };
+
+  /** For calls that measure roofs: seconds, and so to be given up. */
+  const measuring = (mine: Run) => {
+    mine.roofs = new AbortController();
+    return { onReport, signal: mine.roofs.signal };
   };
 
   /** Case after case, and the report behind the last. */
@@ -55,7 +67,7 @@ export function useBench(question: BenchQuestion) {
         set({ status: result ? 'done' : mine.on ? 'running' : 'halted', state, progress: null, problem: null });
         if (!mine.on) break;
         if (left.length === 0) set((before) => ({ ...before, status: 'roofs' }));
-        state = left.length > 0 ? await client.call('benchNext', undefined) : await client.call('benchFinish', undefined, { onReport });
+        state = left.length > 0 ? await client.call('benchNext', undefined) : await client.call('benchFinish', undefined, measuring(mine));
       }
     } catch (error) {
       if (run.current === mine) await failed(mine, error);
@@ -64,9 +76,9 @@ export function useBench(question: BenchQuestion) {
     }
   };
   const start = (): void => {
-    const mine: Run = (run.current = { key, on: true, asked: true });
+    const mine: Run = (run.current = { key, on: true, asked: true, roofs: new AbortController() });
     set({ ...NOTHING, status: 'roofs' });
-    void follow(mine, () => client.call('benchBegin', question, { onReport }));
+    void follow(mine, () => client.call('benchBegin', question, measuring(mine)));
   };
   const goOn = (): void => {
     const mine = run.current;
@@ -81,10 +93,11 @@ export function useBench(question: BenchQuestion) {
     const mine = run.current;
     if (!mine || mine.asked) return;
     set((before) => ({ ...before, status: 'roofs', problem: null }));
-    void follow(mine, () => client.call('benchFinish', undefined, { onReport }));
+    void follow(mine, () => client.call('benchFinish', undefined, measuring(mine)));
   };
   const pause = (): void => {
     halt();
+    run.current?.roofs.abort();
     // The case that is under way is still to come.
     set((before) => ({ ...before, status: before.status === 'running' ? 'halting' : before.status }));
   };
@@ -98,7 +111,7 @@ export function useBench(question: BenchQuestion) {
         if (!current || run.current !== before) return;
         if (state && JSON.stringify(state.question) === key) {
           if (run.current) return;
-          run.current = { key, on: false, asked: false };
+          run.current = { key, on: false, asked: false, roofs: new AbortController() };
           set({ status: state.result ? 'done' : 'halted', state, progress: null, problem: null });
           return;
         }
