@@ -227,3 +227,22 @@ export function selectCases(patterns: readonly string[], software: boolean, case
   });
   return cases.filter(({ id }) => matchers.some((matcher) => matcher.test(id)));
 }
+
+/** Patterns of a short run: each kind of op at one size or two, one image at a time, all of them feasible on a software adapter. */
+export const QUICK: readonly string[] = [
+  'conv1x1/squeezenet.fire2_squeeze/*/b1',
+  'conv3x3/squeezenet.fire2_expand3/*/b1',
+  'conv3x3/paper.conv3/forward/b1',
+  'conv3x3/paper.conv3/dx/b1',
+  'conv7x7s2/googlenet.conv1/forward/b1',
+  'depthwise/mobilenet.dw8/*/b1',
+  'linear/paper.fc7/forward/b1',
+  'linear/paper.fc7/dx/b1',
+  'maxpool/squeezenet.pool1/*/b1',
+  'avgpool/googlenet.pool5/*/b1',
+  'lrn/paper.norm1/*/b1',
+  'relu/squeezenet.relu1/forward/b1',
+  'relu/squeezenet.relu1/dx-gradient/b1',
+  'softmax/googlenet.prob/*/b1',
+  'concat/squeezenet.fire2/*/b1',
+];

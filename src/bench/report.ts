@@ -3,6 +3,7 @@
  */
 import type { AdapterSummary } from '../gpu/device.ts';
 import type { NetworkResult } from './networks.ts';
+import type { Clock } from './clock.ts';
 import { bestRoofs, leastMs, type Roofs } from './roofs.ts';
 import type { CaseResult } from './run.ts';
 
@@ -30,6 +31,8 @@ export interface BenchReport {
   readonly adapter: Omit<AdapterSummary, 'features' | 'limits'>;
   readonly versions: Readonly<Record<string, string | undefined>>;
   readonly options: { readonly samples: number; readonly budgetSeconds: number; readonly cases: readonly string[] };
+  /** What times were taken by, where that had to be found out: in a browser. */
+  readonly clock?: Clock;
   /** `best` of what was measured `before` and `after` the cases; where these differ much, the device changed its pace meanwhile. */
   readonly roofs: { readonly before: Roofs; readonly after: Roofs; readonly best: Roofs };
   readonly cases: readonly CaseRow[];
@@ -41,6 +44,7 @@ export interface Measured {
   readonly adapter: AdapterSummary;
   readonly versions: BenchReport['versions'];
   readonly options: BenchReport['options'];
+  readonly clock?: Clock;
   readonly before: Roofs;
   readonly after: Roofs;
   readonly cases: readonly CaseResult[];

@@ -2,8 +2,8 @@
  * The roofline as SVG: each case at its arithmetic intensity and its speed, under the roofs measured in the same run.
  * @see Williams, Waterman & Patterson 2009, Roofline: an insightful visual performance model
  */
-import type { BenchReport, CaseRow } from './report.ts';
-import { peakGflops, streamGbs } from './roofs.ts';
+import type { BenchReport } from './report.ts';
+import { decades, logScale, rooflineFrame, tick } from './rooflineFrame.ts';
 
 const WIDTH = 1040;
 const HEIGHT = 620;
@@ -30,30 +30,10 @@ const COLOURS = [
 ];
 const MARKS = ['circle', 'square', 'triangle'] as const;
 
-interface Scale {
-  (value: number): number;
-}
-
 const round = (value: number): number => Number(value.toFixed(1));
 
 const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
-/** log-log scale from [low, high] to pixels. */
-const logScale = (low: number, high: number, from: number, to: number): Scale => {
-  const [a, b] = [Math.log10(low), Math.log10(high)];
-  return (value) => from + ((Math.log10(value) - a) / (b - a)) * (to - from);
-};
-
-/** Powers of ten from low to high. */
-function decades(low: number, high: number): number[] {
-  const all: number[] = [];
-  for (let e = Math.ceil(Math.log10(low) - 1e-9); e <= Math.log10(high) + 1e-9; e++) all.push(10 ** e);
-  return all;
-}
-
-/** 0.1, 1, 10, 100, 1,000 */
-const label = (value: number): string => (value >= 1 ? value.toLocaleString('en-US') : String(Number(value.toPrecision(1))));
 
 /**
  * Draws the cases that have FLOP and a time; those that only move numbers have no place on it.
@@ -61,27 +41,19 @@ const label = (value: number): string => (value >= 1 ? value.toLocaleString('en-
  */
 export function rooflineSvg(report: BenchReport): string {
   const { best } = report.roofs;
-  const peak = peakGflops(best);
-  const rows = report.cases.filter((row): row is CaseRow & { gflops: number; intensity: number } => (row.gflops ?? 0) > 0);
-  const largest = Math.max(...best.streams.map(({ bytes }) => bytes));
-  const memory = streamGbs(best, largest);
-  const intensities = [...rows.map(({ intensity }) => intensity), peak / memory];
-  const [low, high] = [
-    10 ** Math.floor(Math.log10(Math.min(...intensities) * 0.8)),
-    10 ** Math.ceil(Math.log10(Math.max(...intensities) * 1.2)),
-  ];
-  const speeds = [...rows.map(({ gflops }) => gflops), Math.min(peak, low * memory)];
-  const [slow, fast] = [10 ** Math.floor(Math.log10(Math.min(...speeds) * 0.9)), 10 ** Math.ceil(Math.log10(peak * 1.05))];
+  const { peak, slopes, points, kinds, intensities, speeds } = rooflineFrame(report);
+  const [low, high] = intensities;
+  const [slow, fast] = speeds;
+  const largest = slopes[slopes.length - 1];
   const right = WIDTH - PLOT.right;
   const bottom = HEIGHT - PLOT.bottom;
   const x = logScale(low, high, PLOT.left, right);
   const y = logScale(slow, fast, bottom, PLOT.top);
-  const kinds = [...new Set(rows.map(({ kind }) => kind))];
 
   const parts: string[] = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="${FONT}" font-size="12">`,
     '<title>Roofline</title>',
-    `<desc>${escape(`${rows.length} cases under a peak of ${peak.toFixed(1)} GFLOP/s and a stream of ${memory.toFixed(1)} GB/s.`)}</desc>`,
+    `<desc>${escape(`${points.length} cases under a peak of ${peak.toFixed(1)} GFLOP/s and a stream of ${largest.gbs.toFixed(1)} GB/s.`)}</desc>`,
     `<rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${HEIGHT - 1}" rx="8" fill="#ffffff" stroke="#d0d7de"/>`,
     `<text x="20" y="28" font-size="16" font-weight="600" fill="${INK}">Roofline: ${escape(report.adapter.name)}, ${report.adapter.mode} mode</text>`,
     `<text x="20" y="47" fill="${QUIET}">${escape(subtitle(report))}</text>`,
@@ -89,13 +61,13 @@ export function rooflineSvg(report: BenchReport): string {
   for (const value of decades(low, high)) {
     parts.push(
       `<line x1="${round(x(value))}" x2="${round(x(value))}" y1="${PLOT.top}" y2="${bottom}" stroke="${GRID}"/>`,
-      `<text x="${round(x(value))}" y="${bottom + 17}" text-anchor="middle" fill="${QUIET}">${label(value)}</text>`,
+      `<text x="${round(x(value))}" y="${bottom + 17}" text-anchor="middle" fill="${QUIET}">${tick(value)}</text>`,
     );
   }
   for (const value of decades(slow, fast)) {
     parts.push(
       `<line x1="${PLOT.left}" x2="${right}" y1="${round(y(value))}" y2="${round(y(value))}" stroke="${GRID}"/>`,
-      `<text x="${PLOT.left - 8}" y="${round(y(value) + 4)}" text-anchor="end" fill="${QUIET}">${label(value)}</text>`,
+      `<text x="${PLOT.left - 8}" y="${round(y(value) + 4)}" text-anchor="end" fill="${QUIET}">${tick(value)}</text>`,
     );
   }
   parts.push(
@@ -105,10 +77,10 @@ export function rooflineSvg(report: BenchReport): string {
       `x="${PLOT.left}" y="${PLOT.top}" width="${right - PLOT.left}" height="${bottom - PLOT.top}"/></clipPath>`,
   );
   // One slope for each size of stream, the one beyond the caches drawn strongest.
-  for (const bytes of [...new Set(best.streams.map((stream) => stream.bytes))]) {
-    const own = Math.max(...best.streams.filter((stream) => stream.bytes === bytes).map(({ gbs }) => gbs));
+  for (const slope of slopes) {
+    const own = slope.gbs;
     const ridge = peak / own;
-    const strong = bytes === largest;
+    const strong = slope === largest;
     parts.push(
       `<line clip-path="url(#plot)" x1="${round(x(low))}" y1="${round(y(low * own))}" x2="${round(x(ridge))}" y2="${round(y(peak))}" stroke="${INK}" ` +
         `stroke-width="${strong ? 1.5 : 1}"${strong ? '' : ' stroke-dasharray="3 4" opacity="0.6"'}/>`,
@@ -119,18 +91,18 @@ export function rooflineSvg(report: BenchReport): string {
     `<line x1="${round(x(ridge))}" y1="${round(y(peak))}" x2="${right}" y2="${round(y(peak))}" stroke="${INK}" stroke-width="1.5"/>`,
     `<text x="${right - 6}" y="${round(y(peak) - 7)}" text-anchor="end" fill="${INK}">${peak.toFixed(peak < 100 ? 1 : 0)} GFLOP/s, multiply-adds</text>`,
   );
-  for (const row of rows) {
+  for (const row of points) {
     const k = kinds.indexOf(row.kind);
-    const hint = `${row.id}: ${row.gflops.toPrecision(3)} GFLOP/s, ${((row.share ?? 0) * 100).toFixed(0)} % of the roof`;
+    const hint = `${row.id}: ${row.gflops.toPrecision(3)} GFLOP/s, ${(row.share * 100).toFixed(0)} % of the roof`;
     parts.push(mark(x(row.intensity), y(row.gflops), k, hint));
   }
   kinds.forEach((kind, k) => {
     const at = PLOT.top + 8 + 20 * k;
     parts.push(mark(right + 22, at, k, kind), `<text x="${right + 34}" y="${at + 4}" fill="${INK}">${escape(kind)}</text>`);
   });
-  const streams = [...new Set(best.streams.map(({ bytes }) => bytes))].map((bytes) => {
-    const own = Math.max(...best.streams.filter((stream) => stream.bytes === bytes).map(({ gbs }) => gbs));
-    return `${own.toFixed(own < 100 ? 1 : 0)} GB/s over ${bytes / 2 ** 20} MiB${bytes === largest ? ' (solid)' : ''}`;
+  const streams = slopes.map((slope) => {
+    const { bytes, gbs } = slope;
+    return `${gbs.toFixed(gbs < 100 ? 1 : 0)} GB/s over ${bytes / 2 ** 20} MiB${slope === largest ? ' (solid)' : ''}`;
   });
   ['Slopes: memory', ...streams, `Empty dispatch: ${(best.dispatchMs * 1000).toPrecision(3)} us`].forEach((text, i) =>
     parts.push(`<text x="${right + 14}" y="${bottom - 70 + 18 * i}" fill="${QUIET}">${escape(text)}</text>`),
@@ -143,7 +115,7 @@ function subtitle({ adapter, versions, date, cases }: BenchReport): string {
   return [
     adapter.description || adapter.driver.split(' in ')[0],
     `backlight ${versions.backlight}${versions.commit ? ` (${versions.commit})` : ''}`,
-    `webgpu ${versions.webgpu}`,
+    versions.webgpu === undefined ? 'WebGPU of a browser' : `webgpu ${versions.webgpu}`,
     `medians by ${[...clocks].join(' and ') || 'no clock'}`,
     date.slice(0, 10),
   ].join('; ');

@@ -2,11 +2,10 @@
  * What the device can do at most, measured: multiply-adds without memory, memory without arithmetic, and a dispatch with neither. Each kernel's
  * result is checked before its time is taken.
  */
-import roof from '../../shaders/roof.wgsl' with { type: 'text' };
 import { EngineError } from '../errors.ts';
-import { BufferUsage, MapMode, untilLost, withErrorScopes, type Gpu } from '../gpu/device.ts';
-import { KernelCache, packGeometry, type Kernel } from '../gpu/kernel.ts';
-import type { Dispatchable, GpuTimer } from '../gpu/timer.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { GpuTimer } from '../gpu/timer.ts';
+import { RoofKernels } from './roofKernels.ts';
 import { timeDispatches, type SampleOptions, type Timing } from './samples.ts';
 
 /** Multiply-adds in f32. */
@@ -44,21 +43,38 @@ const MIB = 2 ** 20;
 /** Sizes of streams in bytes. The last is beyond the caches of most. */
 const SIZES = { gpu: [4 * MIB, 32 * MIB, 256 * MIB], software: [MIB, 8 * MIB, 64 * MIB] };
 
+export interface RoofOptions extends SampleOptions {
+  /** Told before each of the measurements; what it throws ends them. */
+  readonly onRoof?: (done: number, total: number) => void;
+}
+
 /**
  * Measures the roofs of a device.
  * @throws EngineError if a kernel's result is wrong
  */
-export async function measureRoofs(gpu: Gpu, timer: GpuTimer, options: SampleOptions): Promise<Roofs> {
+export async function measureRoofs(gpu: Gpu, timer: GpuTimer, options: RoofOptions): Promise<Roofs> {
   const { limits } = gpu.device;
   const most = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   const sizes = SIZES[gpu.info.software ? 'software' : 'gpu'].filter((bytes) => bytes <= most);
-  const bench = new Bench(gpu);
+  const entries = ['fmaScalar', 'fmaVector'] as const;
+  const kinds = ['read', 'copy'] as const;
+  const total = entries.length + sizes.length * kinds.length + 1;
+  const bench = new RoofKernels(gpu);
   try {
     const fma: FmaRoof[] = [];
-    for (const entry of ['fmaScalar', 'fmaVector'] as const) fma.push(await measureFma(bench, timer, entry, options));
     const streams: StreamRoof[] = [];
-    for (const bytes of sizes)
-      for (const kind of ['read', 'copy'] as const) streams.push(await measureStream(bench, timer, kind, bytes, options));
+    const next = (): void => options.onRoof?.(fma.length + streams.length, total);
+    for (const entry of entries) {
+      next();
+      fma.push(await measureFma(bench, timer, entry, options));
+    }
+    for (const bytes of sizes) {
+      for (const kind of kinds) {
+        next();
+        streams.push(await measureStream(bench, timer, kind, bytes, options));
+      }
+    }
+    next();
     const word = await bench.buffer(16);
     const nothing = await bench.dispatch('nothing', { word }, {}, 1);
     const many = await timeDispatches(timer, [nothing], options);
@@ -71,7 +87,7 @@ export async function measureRoofs(gpu: Gpu, timer: GpuTimer, options: SampleOpt
   }
 }
 
-async function measureFma(bench: Bench, timer: GpuTimer, entry: keyof typeof FMA, options: SampleOptions): Promise<FmaRoof> {
+async function measureFma(bench: RoofKernels, timer: GpuTimer, entry: keyof typeof FMA, options: SampleOptions): Promise<FmaRoof> {
   const invocations = bench.gpu.info.software ? 2048 : 2 ** 18;
   const turns = bench.gpu.info.software ? 8 : 32;
   const sums = await bench.buffer(4 * invocations);
@@ -88,7 +104,7 @@ async function measureFma(bench: Bench, timer: GpuTimer, entry: keyof typeof FMA
 }
 
 async function measureStream(
-  bench: Bench,
+  bench: RoofKernels,
   timer: GpuTimer,
   kind: StreamRoof['kind'],
   bytes: number,
@@ -142,69 +158,4 @@ export function streamGbs({ streams }: Roofs, bytes: number): number {
  */
 export function leastMs(roofs: Roofs, { flop, bytes }: { readonly flop: number; readonly bytes: number }): number {
   return Math.max(flop / (peakGflops(roofs) * 1e6), bytes / (streamGbs(roofs, bytes) * 1e6));
-}
-
-/** Buffers and dispatches of roof.wgsl. */
-class Bench {
-  readonly #buffers = new Set<GPUBuffer>();
-
-  constructor(readonly gpu: Gpu) {}
-
-  async buffer(size: number, usage: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST): Promise<GPUBuffer> {
-    const buffer = await withErrorScopes(this.gpu, { label: `roof, buffer of ${size} bytes` }, () =>
-      this.gpu.device.createBuffer({ size, usage }),
-    );
-    this.#buffers.add(buffer);
-    return buffer;
-  }
-
-  async dispatch(
-    entry: string,
-    bind: Readonly<Record<string, GPUBuffer>>,
-    geometry: Readonly<Record<string, number>>,
-    invocations: number,
-  ): Promise<Dispatchable> {
-    const kernel: Kernel = await KernelCache.of(this.gpu).get('roof', roof, entry, {});
-    const { info, layout } = kernel;
-    const block = new ArrayBuffer(info.uniformBytes);
-    packGeometry(info, geometry, new DataView(block));
-    const uniforms = await this.buffer(info.uniformBytes, BufferUsage.UNIFORM | BufferUsage.COPY_DST);
-    this.gpu.device.queue.writeBuffer(uniforms, 0, block);
-    const bindGroup = await withErrorScopes(this.gpu, { label: `roof ${entry}` }, () =>
-      this.gpu.device.createBindGroup({
-        layout,
-        entries: kernel.entry.bindings.map(({ binding, kind, name }) => ({
-          binding,
-          resource: { buffer: kind === 'uniform' ? uniforms : bind[name] },
-        })),
-      }),
-    );
-    const groups = Math.ceil(invocations / kernel.entry.workgroupSize);
-    return { kernel, bindGroup, groups: [groups, 1] };
-  }
-
-  async read(buffer: GPUBuffer, size: number): Promise<ArrayBuffer> {
-    const where = { label: 'roof, reading' };
-    const staging = await this.buffer(size, BufferUsage.MAP_READ | BufferUsage.COPY_DST);
-    await withErrorScopes(this.gpu, where, () => {
-      const encoder = this.gpu.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
-      this.gpu.device.queue.submit([encoder.finish()]);
-    });
-    await untilLost(this.gpu, where, staging.mapAsync(MapMode.READ));
-    const copy = staging.getMappedRange().slice(0);
-    this.release(staging);
-    return copy;
-  }
-
-  release(...buffers: readonly GPUBuffer[]): void {
-    for (const buffer of buffers) {
-      buffer.destroy();
-      this.#buffers.delete(buffer);
-    }
-  }
-
-  dispose(): void {
-    this.release(...this.#buffers);
-  }
 }

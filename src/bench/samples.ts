@@ -27,10 +27,11 @@ export interface SampleOptions {
   readonly samples: number;
   /** Seconds for warm-up and samples together; at least {@link LEAST} samples are taken whatever they take. */
   readonly budget: number;
+  /** A sample lasts at least so many ms, where the budget allows it. Default: {@link SPAN_MS}, right for a clock of a few microseconds. */
+  readonly span?: number;
 }
 
-/** A sample lasts at least so many ms. */
-const SPAN_MS = 2;
+export const SPAN_MS = 2;
 
 /** Samples taken even when each is longer than the budget. */
 const LEAST = 3;
@@ -47,13 +48,13 @@ export function timesOf(values: readonly number[]): Times {
 }
 
 /**
- * Times some dispatches. Warm-up runs find out how often they must be repeated for a sample of 2 ms; then samples are taken until there are as
+ * Times some dispatches. Warm-up runs find out how often they must be repeated for a sample of that length; then samples are taken until there are as
  * many as wanted or the budget is spent.
  */
 export async function timeDispatches(
   timer: GpuTimer,
   dispatches: readonly Dispatchable[],
-  { samples, budget }: SampleOptions,
+  { samples, budget, span = SPAN_MS }: SampleOptions,
 ): Promise<Timing> {
   const started = performance.now();
   const spent = (): number => (performance.now() - started) / 1000;
@@ -61,9 +62,10 @@ export async function timeDispatches(
   // A first run may still allocate or compile.
   let repeats = 1;
   let last = await timer.measure(dispatches, repeats);
-  for (let warm = 0; spent() < Math.max(warmUp, budget / 4); warm++) {
-    const ms = last.deviceMs ?? last.wallMs;
-    const wanted = Math.min(MOST_REPEATS, Math.max(repeats, Math.ceil((SPAN_MS * repeats) / Math.max(ms, 1e-3))));
+  const lasted = (): number => last.deviceMs ?? last.wallMs;
+  const short = (): boolean => lasted() < span && repeats < MOST_REPEATS && spent() < budget;
+  for (let warm = 0; spent() < Math.max(warmUp, budget / 4) || short(); warm++) {
+    const wanted = Math.min(MOST_REPEATS, Math.max(repeats, Math.ceil((span * repeats) / Math.max(lasted(), 1e-3))));
     if (warm >= 2 && spent() >= warmUp && (wanted <= repeats * 1.25 || repeats === MOST_REPEATS)) break;
     repeats = Math.min(wanted, repeats * 16);
     last = await timer.measure(dispatches, repeats);

@@ -1,16 +1,9 @@
 /** The benchmark's rows as text: one line as soon as a case is done, under a header for each kind. */
 import type { CaseRow, Change, NetworkResult, Roofs, Timing } from '../bench/index.ts';
+import { formatMs, formatSpeed as number } from '../bench/words.ts';
 import { formatTable } from './session.ts';
 
 const ID = 44;
-
-/** `1.23 ms`, `45.6 us`, `2.34 s` */
-export function formatMs(ms: number): string {
-  if (ms < 1) return `${(ms * 1000).toPrecision(3)} us`;
-  return ms < 1000 ? `${ms.toPrecision(ms < 100 ? 3 : 4)} ms` : `${(ms / 1000).toPrecision(3)} s`;
-}
-
-const number = (value: number): string => (value < 100 ? value.toPrecision(3) : value.toFixed(0));
 
 const columns = (cells: readonly string[], widths: readonly number[]): string =>
   cells

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import type { Gpu } from '../gpu/device.ts';
 import { Profiler, type ProfiledStep } from '../gpu/profiler.ts';
 import type { DeviceArguments } from './arguments.ts';
-import { formatMs } from './benchTable.ts';
+import { formatMs } from '../bench/words.ts';
 import { checkOutputs, writeTogether } from './outputs.ts';
 import { formatTable, withDevice } from './session.ts';
 

@@ -5,6 +5,8 @@ import { COLOURS, DEFAULT_CLIP, type Colours } from '../image/colour.ts';
 import type { PreprocessOptions } from '../image/options.ts';
 import { SCORE_KINDS, type ScoreKind } from '../network.ts';
 import { DEFAULT_RULES, parseAxis, RULE_AXES, type LayerRules, type RuleAxis, type RuleSpec } from '../rule.ts';
+import type { Display } from '../visualise/classmodelPicture.ts';
+import type { ClassModelPreset } from '../visualise/classmodelPresets.ts';
 import { REDUCTIONS, type Reduce } from '../visualise/reduce.ts';
 import { readPreprocess, writePreprocess } from './preprocess.ts';
 
@@ -27,6 +29,14 @@ export const MAP_KINDS = ['value', 'signal', 'mask', 'switches'] as const;
 
 /** How channels become one map: their sum, or their Euclidean norm. */
 export const FOLDS = ['sum', 'norm'] as const;
+
+/** Where a class model's ingredients come from: the demo's recipe, which suits any input, or one that was published. */
+export const PRESETS = ['demo', 'paper', 'cs231n', 'deepvis'] as const satisfies readonly ('demo' | ClassModelPreset)[];
+
+export const DISPLAYS = ['clip', 'stretch'] as const satisfies readonly Display[];
+
+/** Which cases the bench times: one of each kind, or all that suit the adapter. */
+export const BENCH_SETS = ['quick', 'full'] as const;
 
 /** What a view without an address shows. */
 export interface View {
@@ -59,10 +69,18 @@ export interface View {
   readonly fold: (typeof FOLDS)[number];
   /** How far down the signal is followed: the number of the layer from the top. */
   readonly step: number;
-  /** Of the class model. */
+  /** Of the class model; null: as the preset has it. `rate` is its step, `blur` the deviation in pixels. */
+  readonly preset: (typeof PRESETS)[number];
+  readonly iterations: number | null;
   readonly lambda: number | null;
   readonly rate: number | null;
+  readonly blur: number | null;
+  readonly jitter: number | null;
   readonly seed: number;
+  readonly display: Display;
+  /** Of the bench: the set, and what the ids of its cases are to match. */
+  readonly bench: (typeof BENCH_SETS)[number];
+  readonly cases: string;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -86,9 +104,16 @@ export const DEFAULT_VIEW: View = {
   maps: 'value',
   fold: 'sum',
   step: 0,
+  preset: 'demo',
+  iterations: null,
   lambda: null,
   rate: null,
+  blur: null,
+  jitter: null,
   seed: 0,
+  display: 'clip',
+  bench: 'quick',
+  cases: '',
 };
 
 /** The colours of a map unless others are asked for: signs want a middle. */
@@ -122,9 +147,16 @@ export function writeView(view: View): string {
     'maps',
     'fold',
     'step',
+    'preset',
+    'iterations',
     'lambda',
     'rate',
+    'blur',
+    'jitter',
     'seed',
+    'display',
+    'bench',
+    'cases',
   ] as const)
     put(name, view[name], DEFAULT_VIEW[name]);
   put('colours', view.colours, usualColours(view.reduce));
@@ -216,8 +248,25 @@ export function readView(text: string): { readonly view: View; readonly problems
         else problems.push(`unit: expected coordinates as 3,5,5, got "${value}".`);
         break;
       }
+      case 'preset':
+        view.preset = choice(name, value, PRESETS) ?? view.preset;
+        break;
+      case 'display':
+        view.display = choice(name, value, DISPLAYS) ?? view.display;
+        break;
+      case 'iterations':
+      case 'jitter':
+        view[name] = number(name, value, whole, 'a whole number') ?? null;
+        break;
+      case 'bench':
+        view.bench = choice(name, value, BENCH_SETS) ?? view.bench;
+        break;
+      case 'cases':
+        view.cases = value;
+        break;
+      case 'blur':
       case 'lambda':
-        view.lambda = number(name, value, (n) => Number.isFinite(n) && n >= 0, 'a number of at least 0') ?? null;
+        view[name] = number(name, value, (n) => Number.isFinite(n) && n >= 0, 'a number of at least 0') ?? null;
         break;
       case 'rate':
         view.rate = number(name, value, positive, 'a number above 0') ?? null;

@@ -91,40 +91,74 @@ const shiftGraph = (shape: Shape): Graph => ({
   outputs: ['shifted'],
 });
 
+/** What takes the steps of a recipe: all that has to be made anew when the recipe changes. */
+interface Stepper {
+  readonly plain: Executor;
+  readonly blurred: Executor;
+  readonly shift: Executor | undefined;
+  dispose(): void;
+}
+
+async function stepper(gpu: Gpu, shape: Shape, recipe: StepRecipe): Promise<Stepper> {
+  const own: Executor[] = [];
+  const dispose = (): void => {
+    for (const made of own) made.dispose();
+  };
+  const executor = async (graph: Graph, parameters: ReadonlyMap<string, AnyTensor>): Promise<Executor> => {
+    const made = await Executor.create(gpu, compile(graph, { traits: traitsOf(gpu) }), parameters);
+    own.push(made);
+    return made;
+  };
+  const step = (blurred: boolean): Promise<Executor> => {
+    const { graph, parameters } = stepGraph(shape, recipe, blurred);
+    return executor(graph, parameters);
+  };
+  try {
+    const plain = await step(false);
+    const blurred = recipe.sigma > 0 ? await step(true) : plain;
+    const shift = recipe.shifts ? await executor(shiftGraph(shape), new Map()) : undefined;
+    return { plain, blurred, shift, dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
 /** Images [N, C, H, W] on their way up, with their velocities. */
 export class Ascent {
+  readonly #gpu: Gpu;
   readonly #own: { dispose(): void }[] = [];
   #images!: DeviceTensor;
   #velocity!: DeviceTensor;
-  #steps!: { readonly plain: Executor; readonly blurred: Executor };
-  #shift: Executor | undefined;
+  #stepper!: Stepper;
 
-  private constructor() {}
+  private constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
 
   /** Begins at the given images, at rest. To be disposed of. */
   static async create(gpu: Gpu, start: Tensor, recipe: StepRecipe): Promise<Ascent> {
-    const ascent = new Ascent();
+    const ascent = new Ascent(gpu);
     const keep = <T extends { dispose(): void }>(made: T): T => {
       ascent.#own.push(made);
       return made;
     };
-    const executor = async (graph: Graph, parameters: ReadonlyMap<string, AnyTensor>): Promise<Executor> =>
-      keep(await Executor.create(gpu, compile(graph, { traits: traitsOf(gpu) }), parameters));
-    const step = (blurred: boolean): Promise<Executor> => {
-      const { graph, parameters } = stepGraph(start.shape, recipe, blurred);
-      return executor(graph, parameters);
-    };
     try {
       ascent.#images = keep(await DeviceTensor.from(gpu, 'images', start));
       ascent.#velocity = keep(await DeviceTensor.from(gpu, 'velocity', zeros(start.shape)));
-      const plain = await step(false);
-      ascent.#steps = { plain, blurred: recipe.sigma > 0 ? await step(true) : plain };
-      if (recipe.shifts) ascent.#shift = await executor(shiftGraph(start.shape), new Map());
+      await ascent.change(recipe);
       return ascent;
     } catch (error) {
       ascent.dispose();
       throw error;
     }
+  }
+
+  /** Goes on from the same images at the same speed by another recipe. Its kernels are compiled already, unless it brings new ones. */
+  async change(recipe: StepRecipe): Promise<void> {
+    const next = await stepper(this.#gpu, this.#images.shape, recipe);
+    this.#stepper?.dispose();
+    this.#stepper = next;
   }
 
   /** The images as they are now; the next step changes them. */
@@ -134,9 +168,10 @@ export class Ascent {
 
   /** The images moved by [rows, columns], circularly, until the next call. */
   async shifted(offsets: readonly [number, number]): Promise<DeviceTensor> {
-    if (!this.#shift) return this.#images;
-    await this.#shift.forward({ x: this.#images, offsets: indices(offsets) });
-    return this.#shift.deviceTensor('shifted');
+    const { shift } = this.#stepper;
+    if (!shift) return this.#images;
+    await shift.forward({ x: this.#images, offsets: indices(offsets) });
+    return shift.deviceTensor('shifted');
   }
 
   /**
@@ -146,15 +181,16 @@ export class Ascent {
    * @returns ||x_n||_2 of each new image
    */
   async step(gradient: DeviceTensor, offsets: readonly [number, number], blurred: boolean): Promise<Float32Array> {
-    const step = blurred ? this.#steps.blurred : this.#steps.plain;
+    const step = blurred ? this.#stepper.blurred : this.#stepper.plain;
     const inputs = { x: this.#images, g: gradient, v: this.#velocity };
-    await step.forward(this.#shift ? { ...inputs, offsets: indices(offsets) } : inputs);
+    await step.forward(this.#stepper.shift ? { ...inputs, offsets: indices(offsets) } : inputs);
     this.#images.copy(step.deviceTensor("x'"));
     this.#velocity.copy(step.deviceTensor("v'"));
     return (await step.readTensor('norm')).data;
   }
 
   dispose(): void {
+    this.#stepper?.dispose();
     for (const made of this.#own.splice(0)) made.dispose();
   }
 }

@@ -1,9 +1,11 @@
 /** The worker: the engine, behind the methods that the page calls. */
 import { AdapterError, InputError } from '../../errors.ts';
 import { serve, type Failure } from '../rpc.ts';
+import { ascentMethods } from './ascend.ts';
 import { exportMethods } from './export.ts';
 import { exploreMethods } from './explore.ts';
 import { lookMethods } from './look.ts';
+import { benchMethods } from './measure.ts';
 import { ASIDE, modelMethods } from './models.ts';
 import { photoMethods } from './photo.ts';
 import { Seen } from './seen.ts';
@@ -22,6 +24,8 @@ const methods = {
   ...lookMethods(session, seen),
   ...exportMethods(session, seen),
   ...exploreMethods(session),
+  ...ascentMethods(session),
+  ...benchMethods(session),
 };
 
 export type LabMethods = typeof methods;

@@ -34,6 +34,8 @@ export class Session {
   #edition = 0;
   /** A device was lost and none has been asked for since. */
   #lost = false;
+  /** What lies on the device beside the network and is freed before it: it ends with the model, or with the device. */
+  readonly tenants = new Set<{ dispose(): void }>();
 
   constructor(private readonly emit: (event: LabEvent) => void) {}
 
@@ -90,6 +92,7 @@ export class Session {
     gpu.dispose();
     this.#gpu = undefined;
     this.#network = undefined;
+    this.#evict();
     this.#edition++;
     this.#lost = true;
     this.emit({ kind: 'lost', message });
@@ -143,6 +146,7 @@ export class Session {
     const chosen = { name, model, labels: labelsFor(size(shape) / shape[0]), spec, typed, ...loaded };
     const before = this.#network;
     this.#network = undefined;
+    this.#evict();
     this.#model = chosen;
     this.#edition++;
     await before?.dispose();
@@ -155,10 +159,16 @@ export class Session {
     this.#edition++;
     return this.#model;
   }
+
+  /** Frees what lies beside the network. */
+  #evict(): void {
+    for (const tenant of this.tenants) tenant.dispose();
+    this.tenants.clear();
+  }
 }
 
-/** Four rules of scores and of posteriors, and the plan that only classifies. */
-const PLANS = 9;
+/** Four rules of scores and of posteriors, the plan that only classifies, and that of the map which the cut-out is made from. */
+const PLANS = 10;
 
 /** Between the requests for a new device. */
 const WAITS_MS = [100, 400, 1500, 3000];
