@@ -23,6 +23,7 @@ export {
   traitsOf,
   type AdapterOptions,
   type AdapterSummary,
+  type DeviceOptions,
   type Gpu,
 } from './gpu/device.ts';
 export { Executor, type ExecutorStats, type Sight, type Visit } from './gpu/executor.ts';
@@ -70,7 +71,7 @@ export {
   type ScoreKind,
   type Target,
 } from './network.ts';
-export { compile, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';
+export { compile, type Choice, type Choices, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';
 export { openDecisions, type AmbiguityReport, type OpenDecision } from './reference/ambiguity.ts';
 export { backReference, runReference } from './reference/graph.ts';
 export {
