@@ -9,7 +9,7 @@ import { chooseAdapter, describe, limitsOf, type AdapterOptions, type AdapterSum
 import { lostError, toEngineError, type Loss, type Watched } from './faults.ts';
 import { messageOf, underNode } from './node.ts';
 
-export { formatAdapter, listAdapters, type AdapterOptions, type AdapterSummary, type Mode } from './adapter.ts';
+export { formatAdapter, listAdapters, publicDriver, type AdapterOptions, type AdapterSummary, type Mode } from './adapter.ts';
 export { BufferUsage, MapMode, ShaderStage } from './constants.ts';
 export { untilLost, withErrorScopes, type Loss, type Where } from './faults.ts';
 
