@@ -110,6 +110,7 @@ export { runTraining, type RunOptions } from './train/run.ts';
 export { SCHEDULES, type Schedule } from './train/schedule.ts';
 export { DivergenceError, Trainer, type StepReport, type TrainingRecipe, type TrainingState } from './train/trainer.ts';
 export { formatMetrics, readMetrics, type MetricsRow, type TrainingRow, type ValidationRow } from './train/metrics.ts';
+export { planFor, type PlanFile } from './tune/planFile.ts';
 export { certify, type Certificate, type CertifyOptions } from './verify/certify.ts';
 export { verify, type Verification, type VerifyOptions } from './verify/verify.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';

@@ -6,7 +6,7 @@ import { cachedFile, cacheFolder } from '../cache.ts';
 import { FormatError, InputError } from '../errors.ts';
 import type { AdapterSummary, DeviceOptions } from '../gpu/device.ts';
 import type { Choices } from '../plan.ts';
-import { canonicalChoices, differenceOf, parsePlanFile, planDevice, type PlanFile } from '../tune/index.ts';
+import { canonicalChoices, differenceOf, parsePlanFile, planDevice, planFor, type PlanFile } from '../tune/index.ts';
 import { adapterOptions, type DeviceArguments } from './arguments.ts';
 
 /** What a command opens its device with: the adapter asked for, and what is pinned on it. */
@@ -52,30 +52,23 @@ export async function planInForce(args: DeviceArguments, info: AdapterSummary): 
   if (named === 'none') return undefined;
   const file = named ?? (await cachedFile('plans', cachedName(info)));
   if (file === undefined) return undefined;
-  const option = args.plan === undefined ? 'BACKLIGHT_PLAN' : '--plan';
   try {
-    const plan = await readPlanFile(file, option);
-    const difference = differenceOf(plan.device, await planDevice(info));
-    if (difference === undefined) return { file, plan };
-    throw new InputError(
-      `${option}: expected a plan for this device, got "${file}", made for ${difference}. Run "backlight tune" again, or give none.`,
-    );
+    return { file, plan: await planFor(await readText(args, file), file, info) };
   } catch (error) {
     if (named !== undefined || !(error instanceof InputError)) throw error;
-    console.error(`warning: the kernels pinned in ${file} are not used: ${error.message.replace(/^[^:]*: /, '')}`);
+    console.error(`warning: ${error.message} Its kernels are not used.`);
     return undefined;
   }
 }
 
-async function readPlanFile(file: string, option: string): Promise<PlanFile> {
-  let text: string;
+async function readText(args: DeviceArguments, file: string): Promise<string> {
   try {
-    text = await readFile(file, 'utf8');
+    return await readFile(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
+    const option = args.plan === undefined ? 'BACKLIGHT_PLAN' : '--plan';
     throw new InputError(`${option}: expected a plan file of "backlight tune", or none, got "${file}" (${code}). Check the path.`);
   }
-  return parsePlanFile(text, file);
 }
 
 /**
@@ -86,7 +79,7 @@ export async function earlierPlan(args: DeviceArguments, file: string, info: Ada
   const there = await stat(file).catch(() => undefined);
   if (!there) return undefined;
   try {
-    const plan = await readPlanFile(file, '--plan');
+    const plan = parsePlanFile(await readText(args, file), file);
     return differenceOf(plan.device, await planDevice(info)) === undefined ? plan : undefined;
   } catch (error) {
     if (namedPlan(args) === undefined && error instanceof FormatError) return undefined;

@@ -5,6 +5,7 @@ export {
   makePlanFile,
   parsePlanFile,
   planDevice,
+  planFor,
   PLAN_SCHEMA,
   type PlanDevice,
   type PlanFile,

@@ -5,7 +5,7 @@
  *
  * `choices` is what plans are compiled with; `shapes` is what was measured, for people to read.
  */
-import { FormatError } from '../errors.ts';
+import { FormatError, InputError } from '../errors.ts';
 import { publicDriver, type AdapterSummary } from '../gpu/device.ts';
 import { OPS } from '../ops/index.ts';
 import type { Choices } from '../plan.ts';
@@ -115,6 +115,19 @@ export function parsePlanFile(text: string, where: string): PlanFile {
     ['undefined', 'boolean'].includes(typeof shape.sameBits);
   if (!Array.isArray(shapes) || !shapes.every(isShape)) return fail('"shapes" with key and fixed');
   return json as unknown as PlanFile;
+}
+
+/**
+ * Reads a plan file's text for an adapter, as `openDevice` takes it: `choices: async (adapter) => (await planFor(text, file, adapter)).choices`.
+ * @throws FormatError if it is none; InputError if it was made for another device or other kernels
+ */
+export async function planFor(text: string, where: string, info: AdapterSummary): Promise<PlanFile> {
+  const plan = parsePlanFile(text, where);
+  const difference = differenceOf(plan.device, await planDevice(info));
+  if (difference === undefined) return plan;
+  throw new InputError(
+    `plan: expected one for this device, got "${where}", made for ${difference}. Run "backlight tune" again, or do without.`,
+  );
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

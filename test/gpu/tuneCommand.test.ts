@@ -120,7 +120,7 @@ test('a plan of another version, adapter or kind is an error where it was named'
   writeFileSync(at('broken.json'), '{');
   const question = ['predict', '--model', 'net.json', '--input', 'x.npy', '--plan'];
   for (const [file, words] of [
-    ['stale.json', /--plan: expected a plan for this device, got "stale\.json", made for other kernels/],
+    ['stale.json', /plan: expected one for this device, got "stale\.json", made for other kernels/],
     ['broken.json', /plan: expected JSON in "broken\.json"/],
     ['absent.json', /--plan: expected a plan file .* got "absent\.json" \(ENOENT\)/],
   ] as const) {
@@ -148,7 +148,7 @@ test("the cache's plan file is in force by default; one that is stale or damaged
       const without = await gradients();
       assert.is(without.plan, 'none');
       assert.is(without.digests, plain.digests);
-      assert.is(without.err.match(/warning: the kernels pinned in .* are not used/g)?.length, 1);
+      assert.is(without.err.match(/warning: plan: expected .* Its kernels are not used/g)?.length, 1);
     }
   });
 });

@@ -74,6 +74,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'segment',
     'tensor',
     'train',
+    'tune',
     'verify',
     'version',
     'visualise',
