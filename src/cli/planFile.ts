@@ -43,8 +43,8 @@ export async function planPath(args: DeviceArguments, info: AdapterSummary): Pro
 }
 
 /**
- * The plan file in force on an adapter; undefined if there is none. One of the cache that is damaged, or was made for another driver, Dawn or kernels, is
- * not used, and a line on stderr says so.
+ * The plan file in force on an adapter; undefined if there is none. One of the cache that is damaged, or was made for another driver, Dawn or
+ * kernels, is not used, and a line on stderr says so.
  * @throws InputError if a file that was named cannot be read, or is for another device
  */
 export async function planInForce(args: DeviceArguments, info: AdapterSummary): Promise<FoundPlan | undefined> {

@@ -46,8 +46,9 @@ export interface DeviceOptions extends AdapterOptions {
 }
 
 /**
- * What plans may take for granted on this device, and what is pinned there. Quads are used only where they have been measured to pay and consecutive invocations are known
- * to form them, which WGSL does not promise: on software adapters with subgroups of four. Tiles in workgroup memory are for everything else.
+ * What plans may take for granted on this device, and what is pinned there. Quads are used only where they have been measured to pay and
+ * consecutive invocations are known to form them, which WGSL does not promise: on software adapters with subgroups of four. Tiles in workgroup
+ * memory are for everything else.
  */
 export function traitsOf({ device, info, choices }: Gpu): DeviceTraits {
   const [least, most] = info.subgroupSize ?? [0, 0];

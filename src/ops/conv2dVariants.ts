@@ -1,6 +1,6 @@
 /**
- * The kernels that compute a convolution forward and to its input, and which of them a shape gets. On a GPU tiles in workgroup memory, whose long sums are
- * split into slabs so that there are enough workgroups; else register tiles.
+ * The kernels that compute a convolution forward and to its input, and which of them a shape gets. On a GPU tiles in workgroup memory, whose
+ * long sums are split into slabs so that there are enough workgroups; else register tiles.
  */
 import { formatShape, type Shape } from '../tensor.ts';
 import type { Variant } from './variants.ts';

@@ -1,6 +1,6 @@
 /**
- * Where several kernels compute the same thing: a table of them, and which of its rows a shape gets. The static choice, a pinned one and what is worth
- * measuring all come from the same table. Functions of shapes, traits and pins alone, so that results never vary.
+ * Where several kernels compute the same thing: a table of them, and which of its rows a shape gets. The static choice, a pinned one and what is
+ * worth measuring all come from the same table. Functions of shapes, traits and pins alone, so that results never vary.
  */
 import { InputError } from '../errors.ts';
 
@@ -131,8 +131,8 @@ function pinnedChoice<S, V extends Variant<S>>(
 }
 
 /**
- * The row of a table that a shape gets: what is pinned for its key, else the static choice. A pinned kernel that cannot compute this shape, as one phase
- * of a stride may be, leaves it to the static choice.
+ * The row of a table that a shape gets: what is pinned for its key, else the static choice. A pinned kernel that cannot compute this shape, as
+ * one phase of a stride may be, leaves it to the static choice.
  * @throws InputError if what is pinned is in no row that the device can run
  */
 export function decide<S, V extends Variant<S>>(key: string, table: readonly V[], shape: S, traits: DeviceTraits): Decision<V> {

@@ -1,7 +1,8 @@
 /**
  * The plan file: kernels pinned for shapes on one adapter, as JSON.
  *
- *     {"schema": "backlight-plan/1", "device": {adapter, driver, dawn, mode, kernels}, "choices": {"conv2d forward x ...": "tile8x4", ...}, "shapes": [...]}
+ *     {"schema": "backlight-plan/1", "device": {adapter, driver, dawn, mode, kernels},
+ *      "choices": {"conv2d forward x ...": "tile8x4", ...}, "shapes": [...]}
  *
  * `choices` is what plans are compiled with; `shapes` is what was measured, for people to read.
  */

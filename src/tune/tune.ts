@@ -1,6 +1,6 @@
 /**
- * The fastest kernel for a shape on this adapter: every candidate is held to f64, those that pass and are not far behind race, and the static choice stays
- * unless another beats it clearly, and does so again in a race between these two alone.
+ * The fastest kernel for a shape on this adapter: every candidate is held to f64, those that pass and are not far behind race, and the static
+ * choice stays unless another beats it clearly, and does so again in a race between these two alone.
  */
 import { timesOf, type BenchCase } from '../bench/index.ts';
 import type { Gpu } from '../gpu/device.ts';
