@@ -66,7 +66,8 @@ fn quad8x16(
   let index = (group.y * groups.x + group.x) * 32u + local;
   let lane = index % lanes;
   let first = index / lanes % tiles * 16u;
-  let part = index / (lanes * tiles);
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
   let plane = u32(g.xHeight * g.xWidth);
   let p0 = pixel(lane + 0u * lanes);
   let p1 = pixel(lane + 1u * lanes);
@@ -273,7 +274,7 @@ fn quad8x16(
       s7_3 += t7_3;
     }
   }
-  if (part >= g.groups) {
+  if (item >= g.groups) {
     return;
   }
   let sums = array<array<f32, 8>, 16>(
@@ -347,7 +348,8 @@ fn flatQuad8x16(
   let index = (group.y * groups.x + group.x) * 32u + local;
   let lane = index % lanes;
   let first = index / lanes % tiles * 16u;
-  let part = index / (lanes * tiles);
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
   let plane = u32(g.xHeight * g.xWidth);
   let p0 = pixel(lane + 0u * lanes);
   let p1 = pixel(lane + 1u * lanes);
@@ -563,7 +565,7 @@ fn flatQuad8x16(
     s7_2 += t7_2;
     s7_3 += t7_3;
   }
-  if (part >= g.groups) {
+  if (item >= g.groups) {
     return;
   }
   let sums = array<array<f32, 8>, 16>(

@@ -135,7 +135,11 @@ ${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} 
 /** An entry point whose invocations make `pixels` x `outputs` elements each. */
 function entry({ name, pixels, outputs, quad, flat }) {
   const vectors = outputs / 4;
-  const leave = '  if (part >= g.groups) {\n    return;\n  }\n';
+  const leave = `  if (${quad ? 'item' : 'part'} >= g.groups) {\n    return;\n  }\n`;
+  // A quad stays together to its end: invocations past the last group do that group's work again, since they must not read past the buffers.
+  const part = quad
+    ? '  let item = index / (lanes * tiles);\n  let part = min(item, g.groups - 1u);'
+    : '  let part = index / (lanes * tiles);';
   const row = 'part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first';
   return `// ${pixels} pixel${pixels > 1 ? 's' : ''} x ${outputs} output channels${flat ? ', for few input channels' : ''}.
 @compute @workgroup_size(${WORKGROUP})
@@ -150,7 +154,7 @@ fn ${name}(
   let index = (group.y * groups.x + group.x) * ${WORKGROUP}u + local;
   let lane = index % lanes;
   let first = index / lanes % tiles * ${outputs}u;
-  let part = index / (lanes * tiles);
+${part}
 ${quad ? '' : leave}  let plane = u32(g.xHeight * g.xWidth);
 ${lines(pixels, (p) => `  let p${p} = pixel(lane + ${p}u * lanes);`)}
 ${lines(pixels, (p) => `  let top${p} = i32(p${p}.i) * g.xStrideHeight + g.xOffsetHeight;`)}

@@ -23,6 +23,7 @@ export {
   traitsOf,
   type AdapterOptions,
   type AdapterSummary,
+  type DeviceOptions,
   type Gpu,
 } from './gpu/device.ts';
 export { Executor, type ExecutorStats, type Sight, type Visit } from './gpu/executor.ts';
@@ -70,7 +71,7 @@ export {
   type ScoreKind,
   type Target,
 } from './network.ts';
-export { compile, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';
+export { compile, type Choice, type Choices, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';
 export { openDecisions, type AmbiguityReport, type OpenDecision } from './reference/ambiguity.ts';
 export { backReference, runReference } from './reference/graph.ts';
 export {
@@ -109,6 +110,7 @@ export { runTraining, type RunOptions } from './train/run.ts';
 export { SCHEDULES, type Schedule } from './train/schedule.ts';
 export { DivergenceError, Trainer, type StepReport, type TrainingRecipe, type TrainingState } from './train/trainer.ts';
 export { formatMetrics, readMetrics, type MetricsRow, type TrainingRow, type ValidationRow } from './train/metrics.ts';
+export { planFor, type PlanFile } from './tune/planFile.ts';
 export { certify, type Certificate, type CertifyOptions } from './verify/certify.ts';
 export { verify, type Verification, type VerifyOptions } from './verify/verify.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from './verify/gradcheck.ts';

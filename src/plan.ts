@@ -6,7 +6,8 @@ import { GraphError } from './errors.ts';
 import { ancestorsOf, layerRules, listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
 import { planSlots, type Lifetime } from './memory.ts';
 import { OPS } from './ops/index.ts';
-import type { AdjointContext, DeviceTraits, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
+import type { AdjointContext, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
+import { decide, type Choice, type Choices, type DeviceTraits } from './ops/variants.ts';
 import type { LayerRules, RuleSpec } from './rule.ts';
 import { size, type Shape } from './tensor.ts';
 
@@ -89,6 +90,8 @@ export interface Plan {
   /** The velocity of each parameter that `update` changes, by the parameter's name. */
   readonly velocities: Readonly<Record<string, TensorRef>>;
   readonly traits: DeviceTraits;
+  /** Where one of several kernels was chosen, once for each key. */
+  readonly choices: readonly Choice[];
 }
 
 /**
@@ -100,7 +103,7 @@ export interface Descent {
   readonly weightDecay: number;
 }
 
-export type { DeviceTraits, TensorRef };
+export type { Choice, Choices, DeviceTraits, TensorRef };
 
 /** Traits that every device has. */
 const NO_TRAITS: DeviceTraits = { quads: false, tiles: false };
@@ -128,8 +131,8 @@ export interface CompileOptions {
   /** Steps that change the parameters among `wrt`; with `training` only. */
   readonly descent?: Descent;
   /**
-   * What the device is known to be good at (`traitsOf` tells). Results are the same to the bit with quads, and the same but for rounding with
-   * tiles, which splits sums to fill a GPU. Default: nothing.
+   * What the device is known to be good at, and which kernels are pinned there (`traitsOf` tells). Results are the same to the bit with quads, and
+   * the same but for rounding with tiles, which split sums to fill a GPU, and with pins, which may split them elsewhere. Default: nothing.
    */
   readonly traits?: DeviceTraits;
 }
@@ -167,6 +170,7 @@ class Compiler {
   readonly #traits: DeviceTraits;
   readonly #rules: (node: string) => LayerRules;
   readonly #observed: ReadonlySet<string>;
+  readonly #choices = new Map<string, Choice>();
   readonly #moments = { forward: [] as Moment[], backward: [] as Moment[] };
 
   constructor(typed: TypedGraph, options: CompileOptions) {
@@ -248,6 +252,7 @@ class Compiler {
       training: this.#training,
       velocities: this.#velocities,
       traits: this.#traits,
+      choices: [...this.#choices.values()],
     };
   }
 
@@ -319,7 +324,12 @@ class Compiler {
       x: node.inputs.map((name) => (name === '' ? null : this.#values[name])),
       y: node.outputs.map((name) => this.#values[name]),
       training: this.#training,
-      traits: this.#traits,
+      choose: (direction, shapes, table, shape) => {
+        const key = `${node.op} ${direction} ${shapes}`;
+        const { chosen, ...names } = decide(key, table, shape, this.#traits);
+        this.#noteChoice(key, node.op, direction, names);
+        return chosen;
+      },
       scratch: (name, shape, dtype = 'f32') => this.#create(`${node.name}#${name}`, shape, dtype, 'scratch', node.name),
       random: () => (Object.hasOwn(this.#tensors, '#random') ? this.#ref('#random') : this.#create('#random', [2], 'u32', 'random', '')),
       prepare: (name, k, shape, emit) => {
@@ -334,6 +344,19 @@ class Compiler {
       },
       step: (spec) => this.#step(list, node, spec),
     };
+  }
+
+  #noteChoice(key: string, op: string, direction: string, names: { name: string; fixed: string; candidates: readonly string[] }): void {
+    const before = this.#choices.get(key);
+    const joined = (a: readonly string[] = [], b: readonly string[]): string[] => [...new Set([...a, ...b])];
+    this.#choices.set(key, {
+      key,
+      op,
+      direction,
+      chosen: joined(before?.chosen, [names.name]),
+      fixed: joined(before?.fixed, [names.fixed]),
+      candidates: joined(before?.candidates, names.candidates),
+    });
   }
 
   #emitForward(node: TypedNode, differentiated: boolean): void {

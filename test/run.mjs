@@ -83,7 +83,7 @@ async function runFile(file) {
   const started = performance.now();
   const bundle = file.replace(/^test/, built).replace(/\.ts$/, '.mjs');
   const { code, signal, output } = await run(process.execPath, ['--enable-source-maps', bundle], {
-    env: { ...process.env, FORCE_COLOR: '0', BACKLIGHT_LAB: path.join(built, 'lab') },
+    env: { ...process.env, FORCE_COLOR: '0', BACKLIGHT_PLAN: 'none', BACKLIGHT_LAB: path.join(built, 'lab') },
   });
   const count = (word) =>
     [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);

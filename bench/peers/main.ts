@@ -202,7 +202,15 @@ async function compare(id: string, open: () => Promise<Field>, opts: RaceOptions
 function writeReport(): void {
   if (args.json === undefined) return;
   const { features: _, limits: __, driver: ___, ...adapter } = gpu.info;
-  const report = { schema: 'backlight-peers/1', date: new Date().toISOString(), adapter, versions, options: options(1e-5), rows };
+  const report = {
+    schema: 'backlight-peers/1',
+    date: new Date().toISOString(),
+    adapter,
+    plan: 'none',
+    versions,
+    options: options(1e-5),
+    rows,
+  };
   writeFileSync(args.json, `${JSON.stringify(report, null, 1)}\n`);
 }
 

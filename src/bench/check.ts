@@ -5,7 +5,7 @@
  */
 
 import { U } from '../reference/bounds.ts';
-
+import type { Bounded } from '../reference/types.ts';
 import { formatShape, size, type Shape, type Tensor } from '../tensor.ts';
 import { uniform } from '../verify/random.ts';
 import { workOf, type Problem } from './problem.ts';
@@ -49,25 +49,41 @@ export interface CheckOptions {
 }
 
 /** Checks what the device made of a problem: y, or the gradient that the case asks for. */
-export function checkResult(problem: Problem, got: Tensor, { sample = false }: CheckOptions = {}): Check {
+export function checkResult(problem: Problem, got: Tensor, options: CheckOptions = {}): Check {
+  return checker(problem, options)(got);
+}
+
+/** The check of a problem's results, of which there may be several: f64 computes once, when the first of them comes. */
+export function checker(problem: Problem, { sample = false }: CheckOptions = {}): (got: Tensor) => Check {
   const { flop } = workOf(problem);
   const largest = Math.max(...problem.case.inputs.map(size), size(problem.typed.values.get('y')!.shape));
   const whole = !sample && (flop > 0 ? flop <= 2 * WHOLE_MACS : largest <= WHOLE_ELEMENTS);
+  let expected: { readonly at: Int32Array | undefined; readonly want: Bounded } | undefined;
+  return (got) => {
+    const { data } = got;
+    const unwritten = data.findIndex((v) => !Number.isFinite(v));
+    if (unwritten >= 0) {
+      return {
+        method: whole ? 'whole' : 'sample',
+        elements: data.length,
+        compared: 0,
+        worst: Infinity,
+        relativeL2: Infinity,
+        passed: false,
+        failure: `element ${unwritten} of ${formatShape(got.shape)}: expected it to be written, got ${data[unwritten]}`,
+      };
+    }
+    if (!expected) {
+      const at = whole ? undefined : positions(got.shape, flop > 0);
+      expected = { at, want: at ? wantedAt(problem, at) : wanted(problem) };
+    }
+    return compareWith(expected.want, expected.at, got, flop);
+  };
+}
+
+/** A result against what it should be, at some positions or everywhere. */
+function compareWith(want: Bounded, at: Int32Array | undefined, got: Tensor, flop: number): Check {
   const { data } = got;
-  const unwritten = data.findIndex((v) => !Number.isFinite(v));
-  if (unwritten >= 0) {
-    return {
-      method: whole ? 'whole' : 'sample',
-      elements: data.length,
-      compared: 0,
-      worst: Infinity,
-      relativeL2: Infinity,
-      passed: false,
-      failure: `element ${unwritten} of ${formatShape(got.shape)}: expected it to be written, got ${data[unwritten]}`,
-    };
-  }
-  const at = whole ? undefined : positions(got.shape, flop > 0);
-  const want = at ? wantedAt(problem, at) : wanted(problem);
   const bound = want.bound!;
   let [worst, where, wrong, all] = [0, -1, 0, 0];
   for (let i = 0; i < want.data.length; i++) {
@@ -90,7 +106,7 @@ export function checkResult(problem: Problem, got: Tensor, { sample = false }: C
   const outside = (i: number): string =>
     `element ${i} of ${formatShape(got.shape)}: expected ${want.data[where]} within ${bound[where].toExponential(2)}, got ${data[i]}`;
   return {
-    method: whole ? 'whole' : 'sample',
+    method: at ? 'sample' : 'whole',
     elements: data.length,
     compared: want.data.length,
     worst,

@@ -63,34 +63,43 @@ export function graphOf(c: BenchCase): Graph {
   };
 }
 
+/** The input whose gradient a case asks for; undefined forward. */
+const wrtOf = ({ direction, op, inputs }: BenchCase): number | undefined =>
+  direction === 'dw' ? 1 : direction !== 'dx' ? undefined : op === 'concat' ? inputs.length - 1 : 0;
+
+const rulesOf = ({ rule }: BenchCase): LayerRules => ({ ...DEFAULT_RULES, relu: rule ?? 'gradient' });
+
 /**
- * Compiles a case and draws its numbers.
+ * Compiles a case.
  * @param traits of the device, so that the kernels are those that the product would choose there
  * @throws GraphError if the case is malformed
  */
-export function makeProblem(c: BenchCase, traits: DeviceTraits): Problem {
-  const typed = typeGraph(graphOf(c));
-  const backward = c.direction === 'dx' || c.direction === 'dw';
-  const wrt = backward ? (c.direction === 'dw' ? 1 : c.op === 'concat' ? c.inputs.length - 1 : 0) : undefined;
-  const rules: LayerRules = { ...DEFAULT_RULES, relu: c.rule ?? 'gradient' };
-  const differentiated = backward || c.direction === 'forward-saving';
-  const plan = compile(typed, {
+export function planOf(c: BenchCase, traits: DeviceTraits, typed = typeGraph(graphOf(c))): Plan {
+  return compile(typed, {
     // Inputs keep their memory: a pass can then be run over and over on the same numbers.
     keep: ['y', ...typed.graph.inputs.map(({ name }) => name)],
-    ...(differentiated ? { target: 'y', wrt: [`x${wrt ?? 0}`], rule: rules } : {}),
+    ...(isDifferentiated(c) ? { target: 'y', wrt: [`x${wrtOf(c) ?? 0}`], rule: rulesOf(c) } : {}),
     // Keeps the weights that packing reads, so that packing can be timed.
     training: true,
     traits,
   });
+}
+
+const isDifferentiated = ({ direction }: BenchCase): boolean => direction !== 'forward';
+
+/** A case compiled by {@link planOf}, and its numbers. */
+export function makeProblem(c: BenchCase, traits: DeviceTraits): Problem {
+  const typed = typeGraph(graphOf(c));
+  const wrt = wrtOf(c);
   return {
     case: c,
     typed,
-    plan,
+    plan: planOf(c, traits, typed),
     tensors: new Map(c.inputs.map((shape, k) => [`x${k}`, randomTensor(shape, 1 + k)])),
-    seed: differentiated ? randomTensor(typed.values.get('y')!.shape, 99) : undefined,
-    part: backward ? 'backward' : 'forward',
+    seed: isDifferentiated(c) ? randomTensor(typed.values.get('y')!.shape, 99) : undefined,
+    part: wrt === undefined ? 'forward' : 'backward',
     wrt,
-    rules,
+    rules: rulesOf(c),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * A benchmark's report: what was measured, on what, with which versions. `bench/README.md` describes the fields.
  */
-import type { AdapterSummary } from '../gpu/device.ts';
+import { publicDriver, type AdapterSummary } from '../gpu/device.ts';
 import type { NetworkResult } from './networks.ts';
 import type { Clock } from './clock.ts';
 import { bestRoofs, leastMs, type Roofs } from './roofs.ts';
@@ -29,6 +29,8 @@ export interface BenchReport {
   /** ISO 8601. */
   readonly date: string;
   readonly adapter: Omit<AdapterSummary, 'features' | 'limits'>;
+  /** SHA-256 of the kernels pinned there, or `none`. */
+  readonly plan: string;
   readonly versions: Readonly<Record<string, string | undefined>>;
   readonly options: { readonly samples: number; readonly budgetSeconds: number; readonly cases: readonly string[] };
   /** What times were taken by, where that had to be found out: in a browser. */
@@ -42,6 +44,7 @@ export interface BenchReport {
 
 export interface Measured {
   readonly adapter: AdapterSummary;
+  readonly plan: string;
   readonly versions: BenchReport['versions'];
   readonly options: BenchReport['options'];
   readonly clock?: Clock;
@@ -55,8 +58,7 @@ export interface Measured {
 /** Puts a report together. */
 export function makeReport({ adapter, before, after, cases, ...rest }: Measured, date: Date): BenchReport {
   const { features: _, limits: __, ...described } = adapter;
-  // Reports are shown to others: where the cache lies is this machine's own business.
-  const summary = { ...described, driver: adapter.driver.replace(/ in (?:[A-Za-z]:)?[/\\~].*$/, '') };
+  const summary = { ...described, driver: publicDriver(adapter) };
   const best = bestRoofs(before, after);
   return {
     schema: SCHEMA,

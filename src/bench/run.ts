@@ -115,7 +115,8 @@ async function timeProblem(gpu: Gpu, timer: GpuTimer, problem: Problem, row: Cas
   }
 }
 
-function sameBits(a: Tensor, b: Tensor): boolean {
+/** Whether two tensors of one shape are the same to the bit. */
+export function sameBits(a: Tensor, b: Tensor): boolean {
   const [p, q] = [a, b].map(({ data }) => new Uint32Array(data.buffer, data.byteOffset, data.length));
   for (let i = 0; i < p.length; i++) if (p[i] !== q[i]) return false;
   return true;

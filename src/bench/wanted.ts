@@ -2,6 +2,7 @@
  * What a problem's result should be, in f64 with the bound of rounding: all of it, by the reference, or some elements of it, each by itself from
  * the definition.
  */
+import type { LinearAttrs } from '../ops/linear.ts';
 import type { Conv2dAttrs } from '../ops/window.ts';
 import { sumBound } from '../reference/bounds.ts';
 import { widen } from '../reference/graph.ts';
@@ -46,8 +47,8 @@ class Dot {
     this.#terms++;
   }
 
-  /** Adds a[i] b[j] + a[i + p] b[j + q] + ..., `count` products. */
-  run(a: Float32Array, i: number, p: number, b: Float32Array, j: number, q: number, count: number): void {
+  /** Adds scale (a[i] b[j] + a[i + p] b[j + q] + ...), `count` products. */
+  run(a: Float32Array, i: number, p: number, b: Float32Array, j: number, q: number, count: number, scale = 1): void {
     let [sum, magnitudes] = [0, 0];
     for (let k = 0; k < count; k++) {
       const product = a[i] * b[j];
@@ -56,9 +57,9 @@ class Dot {
       i += p;
       j += q;
     }
-    this.#sum += sum;
-    this.#magnitudes += magnitudes;
-    this.#terms += count;
+    this.#sum += scale * sum;
+    this.#magnitudes += Math.abs(scale) * magnitudes;
+    this.#terms += count + (scale === 1 ? 0 : 2);
   }
 
   get value(): readonly [value: number, bound: number] {
@@ -74,25 +75,32 @@ function dots(problem: Problem, at: Int32Array): Bounded {
   return { shape: [at.length], data, bound };
 }
 
-/** One element of y = x w' + b, of dx = dy w or of dw = dy' x. */
-function linearAt({ tensors, seed, wrt }: Problem): (position: number) => Dot {
-  const x = tensors.get('x0')!.data;
-  const w = tensors.get('x1')!.data;
-  const b = tensors.get('x2')?.data;
+/** One element of y = alpha op(a) op(b) + beta c, or of the gradient to a or to b. */
+function linearAt({ typed, tensors, seed, wrt }: Problem): (position: number) => Dot {
+  const { transA, transB, alpha, beta } = typed.nodes[0].typedAttrs as LinearAttrs;
+  const [a, b, c] = [0, 1, 2].map((k) => tensors.get(`x${k}`));
+  const [rows, columns] = typed.values.get('y')!.shape;
+  const depth = size(a!.shape) / rows;
+  // Element (i, k) of op(a), (k, j) of op(b), (i, j) of c and of dy.
+  const [aRow, aColumn] = transA ? [1, rows] : [depth, 1];
+  const [bRow, bColumn] = transB ? [1, depth] : [columns, 1];
+  const cShape = c?.shape ?? [];
+  const cColumn = cShape.length > 0 && cShape[cShape.length - 1] > 1 ? 1 : 0;
+  const cRow = cShape.length > 1 && cShape[0] > 1 ? cShape[1] : 0;
   const dy = seed?.data ?? new Float32Array(0);
-  const [outputs, inputs] = tensors.get('x1')!.shape;
-  const rows = x.length / inputs;
   return (position) => {
     const dot = new Dot();
-    const [row, column] = [
-      Math.floor(position / (wrt === undefined ? outputs : inputs)),
-      position % (wrt === undefined ? outputs : inputs),
-    ];
     if (wrt === undefined) {
-      dot.run(x, row * inputs, 1, w, column * inputs, 1, inputs);
-      if (b) dot.add(1, b[column]);
-    } else if (wrt === 0) dot.run(dy, row * outputs, 1, w, column, inputs, outputs);
-    else dot.run(dy, row, outputs, x, column, inputs, rows);
+      const [i, j] = [Math.floor(position / columns), position % columns];
+      dot.run(a!.data, i * aRow, aColumn, b!.data, j * bColumn, bRow, depth, alpha);
+      if (c) dot.add(beta, c.data[i * cRow + j * cColumn]);
+    } else if (wrt === 0) {
+      const [i, k] = transA ? [position % rows, Math.floor(position / rows)] : [Math.floor(position / depth), position % depth];
+      dot.run(dy, i * columns, 1, b!.data, k * bRow, bColumn, columns, alpha);
+    } else {
+      const [k, j] = transB ? [position % depth, Math.floor(position / depth)] : [Math.floor(position / columns), position % columns];
+      dot.run(dy, j, columns, a!.data, k * aColumn, aRow, rows, alpha);
+    }
     return dot;
   };
 }

@@ -8,12 +8,17 @@ import type { Neuron } from '../network.ts';
 export interface DeviceArguments {
   readonly adapter?: string;
   readonly mode?: string;
+  readonly plan?: string;
 }
 
 export function withDeviceOptions(command: Command): Command {
   return command
     .option('--adapter <name>', "auto, gpu, software, or part of an adapter's name (default: BACKLIGHT_ADAPTER, else auto)")
-    .option('--mode <mode>', 'safe (bounds-checked, as browsers run) or native (without checks)', 'safe');
+    .option('--mode <mode>', 'safe (bounds-checked, as browsers run) or native (without checks)', 'safe')
+    .option(
+      '--plan <file.json>',
+      'kernels pinned by "backlight tune", or none (default: BACKLIGHT_PLAN, else what the cache has for this adapter)',
+    );
 }
 
 export function adapterOptions({ adapter, mode }: DeviceArguments): AdapterOptions {
@@ -24,6 +29,13 @@ export function parseInteger(text: string, option: string, min = 0): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isSafeInteger(value) || value < min)
     throw new InputError(`${option}: expected an integer of at least ${min}, got "${text}".`);
+  return value;
+}
+
+export function parsePositive(text: string, option: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0) || value === Infinity)
+    throw new InputError(`${option}: expected a number above 0, got "${text}".`);
   return value;
 }
 

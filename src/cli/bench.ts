@@ -5,20 +5,15 @@ import { Command, Option } from 'commander';
 import {
   compareReports,
   firstGradient,
-  googlenet,
-  heParameters,
   makeReport,
   measureRoofs,
   rooflineSvg,
   runCase,
   runNetwork,
   selectCases,
-  squeezenet,
   toCsv,
-  vgg16,
   withDerived,
   BENCH_CASES,
-  type BenchNetwork,
   type BenchReport,
   type CaseResult,
   type NetworkResult,
@@ -26,13 +21,14 @@ import {
 import { InputError } from '../errors.ts';
 import { formatAdapter, openDevice, type Gpu } from '../gpu/device.ts';
 import { GpuTimer } from '../gpu/timer.ts';
-import { paperNet } from '../models/paper.ts';
 import { COMMIT, VERSION } from '../version.ts';
-import { adapterOptions, collect, parseInteger, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { collect, parseInteger, parsePositive, withDeviceOptions, type DeviceArguments } from './arguments.ts';
 import { caseHeader, caseLine, changeLines, networkLines, roofLines } from './benchTable.ts';
-import { MODEL_HELP, openModel } from './model.ts';
+import { GEOMETRIES, networkOf } from './benchModels.ts';
+import { MODEL_HELP } from './model.ts';
 import { checkOutputs, writeTogether, type Content } from './outputs.ts';
-import { CheckFailed, declaredShape, withExample } from './session.ts';
+import { deviceOptions, planHash } from './planFile.ts';
+import { CheckFailed, withExample } from './session.ts';
 
 interface Arguments extends DeviceArguments {
   readonly cases: readonly string[];
@@ -63,7 +59,7 @@ export function benchCommand(): Command {
     )
     .option(
       '--model <m>',
-      `whole networks instead of cases, or besides --cases: ${Object.keys(GEOMETRIES).join(', ')}, which fetch nothing, or a ${MODEL_HELP}; several times for more`,
+      `whole networks instead of cases, or besides --cases: ${GEOMETRIES.join(', ')}, which fetch nothing, or a ${MODEL_HELP}; several times for more`,
       collect,
       [],
     )
@@ -111,7 +107,7 @@ async function bench(args: Arguments): Promise<void> {
   );
   const baseline = args.baseline === undefined ? undefined : await readReport(args.baseline);
   const patterns = args.cases.flatMap((text) => text.split(','));
-  const gpu = await openDevice({ ...adapterOptions(args), quantizeTimestamps: false });
+  const gpu = await openDevice({ ...deviceOptions(args), quantizeTimestamps: false });
   try {
     const { info } = gpu;
     const all = patterns.length > 0 || args.model.length === 0 ? selectCases(patterns, gpu.info.software) : [];
@@ -128,7 +124,7 @@ async function bench(args: Arguments): Promise<void> {
       budget,
       patterns,
       started,
-      cold: ['--mode', info.mode, '--adapter', info.name],
+      cold: ['--mode', info.mode, '--adapter', info.name, ...(args.plan === undefined ? [] : ['--plan', args.plan])],
     });
     const files: (readonly [string, Content])[] = [];
     const text = (content: string): Uint8Array => new TextEncoder().encode(content);
@@ -140,13 +136,6 @@ async function bench(args: Arguments): Promise<void> {
   } finally {
     gpu.dispose();
   }
-}
-
-function parsePositive(text: string, option: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0) || value === Infinity)
-    throw new InputError(`${option}: expected a number above 0, got "${text}".`);
-  return value;
 }
 
 async function readReport(file: string): Promise<BenchReport> {
@@ -177,7 +166,7 @@ async function measure(gpu: Gpu, { cases, models, batch, samples, budget, patter
   try {
     const { info } = gpu;
     console.log(
-      `adapter  ${formatAdapter(info)}\ndriver   ${info.driver}\nmode     ${info.mode}; toggles ${info.toggles.join(' ') || 'none'}`,
+      `adapter  ${formatAdapter(info)}\ndriver   ${info.driver}\nmode     ${info.mode}; toggles ${info.toggles.join(' ') || 'none'}\nplan     ${planHash(gpu.choices)}`,
     );
     console.log(
       `clock    ${timer.timestamps ? "the device's, by timestamps around a pass" : "the host's: this adapter has no timestamp-query"}`,
@@ -209,6 +198,7 @@ async function measure(gpu: Gpu, { cases, models, batch, samples, budget, patter
     return makeReport(
       {
         adapter: info,
+        plan: planHash(gpu.choices),
         versions,
         options: { samples, budgetSeconds: budget, cases: patterns },
         before,
@@ -226,7 +216,7 @@ async function measure(gpu: Gpu, { cases, models, batch, samples, budget, patter
 
 /** Makes a first gradient as a process of its own, and prints how long after its start that was. */
 async function coldStart(args: Arguments, batch: number): Promise<void> {
-  const gpu = await openDevice(adapterOptions(args));
+  const gpu = await openDevice(deviceOptions(args));
   try {
     const { graph, parameters } = await networkOf(args.model[0], batch);
     await firstGradient(gpu, { name: args.model[0], graph, parameters });
@@ -246,23 +236,6 @@ async function coldMs(name: string, batch: number, cold: readonly string[]): Pro
     all.push(Number(out));
   }
   return all.sort((a, b) => a - b)[1];
-}
-
-/** Networks that nothing is fetched for. */
-const GEOMETRIES: Readonly<Record<string, (batch: number) => BenchNetwork>> = {
-  'vgg16-random': vgg16,
-  'squeezenet-random': squeezenet,
-  'googlenet-random': googlenet,
-  'paper-random': (batch) => {
-    const graph = paperNet({ batch });
-    return { name: 'paper (random weights)', graph, parameters: heParameters(graph.parameters) };
-  },
-};
-
-async function networkOf(name: string, batch: number): Promise<BenchNetwork> {
-  if (Object.hasOwn(GEOMETRIES, name)) return GEOMETRIES[name](batch);
-  const model = await openModel(name);
-  return { name, ...model.at({ [model.input.name]: [batch, ...declaredShape(model).slice(1)] }) };
 }
 
 /** What the run amounts to; a wrong result, a failure or a regression makes it fail. */

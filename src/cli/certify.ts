@@ -58,7 +58,7 @@ async function run(args: Arguments): Promise<void> {
         passed,
       }));
       const asked = { model: args.model, input: args.input, tensor: target, class: question.class, neuron: args.neuron, rule: rules.spec };
-      printJson({ adapter: adapterReport(gpu.info), ...asked, ...rest, layers: checked, hashes });
+      printJson({ adapter: adapterReport(gpu), ...asked, ...rest, layers: checked, hashes });
     } else {
       print(certificate, graph, `${rules.words} of ${question.title}`);
       printHashes(hashes);

@@ -160,7 +160,7 @@ async function run(args: Arguments): Promise<void> {
     }
     await writeTogether(files);
     const hashes = hashesOf(args, () => models.map(({ class: k, image }) => [`image of ${classTitle(labels, k)}`, image] as const));
-    if (args.json) printJson({ ...report, hashes, files: files.map(([file]) => file), seconds, adapter: adapterReport(gpu.info) });
+    if (args.json) printJson({ ...report, hashes, files: files.map(([file]) => file), seconds, adapter: adapterReport(gpu) });
     else {
       console.log(
         formatTable(

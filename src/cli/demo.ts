@@ -103,7 +103,7 @@ async function run(file: string | undefined, args: Arguments): Promise<void> {
       await writeTogether(files.map(({ file: to, content }) => [to, content] as const));
       const seconds = (performance.now() - started) / 1000;
       if (args.json) {
-        const cost = { seconds, adapter: adapterReport(gpu.info) };
+        const cost = { seconds, adapter: adapterReport(gpu) };
         printJson({ model: args.model, photo: file ?? MANDRILL.file, shows, ...demoReport(shown, files), ...cost });
       } else {
         printDemo(shown, files, file === undefined ? MANDRILL.credit : undefined, shows);

@@ -6,6 +6,7 @@ import { CASES, describeCase, type OpCase } from '../verify/cases.ts';
 import { checkCase, explainFailure, type CaseReport } from '../verify/kernels.ts';
 import { VERSION } from '../version.ts';
 import { adapterOptions, withDeviceOptions, type DeviceArguments } from './arguments.ts';
+import { planHash } from './planFile.ts';
 import { adapterReport, CheckFailed, formatTable, printJson, withDevice, withExample } from './session.ts';
 import { bytes } from './sizes.ts';
 
@@ -36,7 +37,7 @@ export function doctorCommand(): Command {
 async function doctor(args: Arguments): Promise<void> {
   const adapters = await listAdapters(adapterOptions(args));
   await withDevice(args, async (gpu) => {
-    if (!args.json) printAdapters(adapters, gpu.info);
+    if (!args.json) printAdapters(adapters, gpu);
     const cases = CASES.filter((c) => args.all || c.essential);
     const reports = await inLanes(cases, (c) => withinTime(c, checkCase(gpu, c)).catch((error: unknown) => failedCase(gpu, c, error)));
     const failures = reports
@@ -58,7 +59,7 @@ async function doctor(args: Arguments): Promise<void> {
         version: VERSION,
         node: process.version,
         adapters,
-        inUse: adapterReport(gpu.info),
+        inUse: adapterReport(gpu),
         limits: gpu.info.limits,
         features: gpu.info.features,
         ops,
@@ -123,11 +124,12 @@ function failedCase(gpu: Gpu, c: OpCase, error: unknown): CaseReport & { readonl
   return { case: c, name: describeCase(c), comparisons: [], passed: false, error: error.message };
 }
 
-function printAdapters(adapters: readonly AdapterSummary[], inUse: AdapterSummary): void {
+function printAdapters(adapters: readonly AdapterSummary[], gpu: Gpu): void {
+  const inUse = gpu.info;
   console.log(`backlight ${VERSION}, node ${process.version}, dawn (webgpu) ${inUse.dawn ?? 'unknown'}\n\nadapters`);
   for (const adapter of adapters) console.log(`  ${formatAdapter(adapter)}`);
   console.log(
-    `\nin use: ${formatAdapter(inUse)}\n  mode ${inUse.mode}; toggles ${inUse.toggles.join(' ') || 'default'}\n  features ${inUse.features.join(', ')}`,
+    `\nin use: ${formatAdapter(inUse)}\n  mode ${inUse.mode}; toggles ${inUse.toggles.join(' ') || 'default'}\n  plan ${planHash(gpu.choices)}\n  features ${inUse.features.join(', ')}`,
   );
   for (const name of LIMITS) {
     const value = inUse.limits[name];

@@ -214,7 +214,7 @@ async function run(
       const batch = Math.min(wantedBatch, items.length);
       const { graph, parameters } = atBatch(model, batch, spec, items);
       await withDevice(args, async (gpu) => {
-        adapter = adapterReport(gpu.info);
+        adapter = adapterReport(gpu);
         const network = new Network(gpu, graph, parameters);
         const bar = progress(items.length, task);
         try {

@@ -42,7 +42,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
     const { target, seed, class: best } = await seedFor(gpu, { graph, parameters }, input, args);
     const report = await gradcheck(gpu, graph, parameters, input, { target, seed, rule, onLayer: progress(args.json) });
     const hashes = hashesOf(args, () => report.gradients.map(({ gradient }) => ['gradient', gradient] as const));
-    if (args.json) printJson({ adapter: adapterReport(gpu.info), model: modelPath, target: best, rule, ...summary(report), hashes });
+    if (args.json) printJson({ adapter: adapterReport(gpu), model: modelPath, target: best, rule, ...summary(report), hashes });
     else {
       print(report, best!);
       printHashes(hashes);

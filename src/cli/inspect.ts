@@ -101,7 +101,7 @@ async function run(args: Arguments): Promise<void> {
       bar?.stop();
       const title = titleOf(inspection);
       if (args.json !== undefined) {
-        const report = { model: args.model, input: args.input, rule: rules.spec, adapter: adapterReport(gpu.info) };
+        const report = { model: args.model, input: args.input, rule: rules.spec, adapter: adapterReport(gpu) };
         const cost = { seconds: Math.round(performance.now() - started) / 1000, residentPeakBytes: peak() };
         await staged.add(
           args.json,

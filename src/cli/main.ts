@@ -29,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   certify: async () => (await import('./certify.ts')).certifyCommand(),
   verify: async () => (await import('./verify.ts')).verifyCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),
+  tune: async () => (await import('./tune.ts')).tuneCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 

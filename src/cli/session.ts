@@ -1,22 +1,23 @@
 /** What the commands share: a device that is always closed, a model at the shape of its input, and reports. */
 import type { Command } from 'commander';
 import { InputError } from '../errors.ts';
-import { formatAdapter, openDevice, type AdapterOptions, type AdapterSummary, type Gpu } from '../gpu/device.ts';
+import { formatAdapter, openDevice, type AdapterOptions, type Gpu } from '../gpu/device.ts';
 import type { LoadedGraph, Model } from '../models/model.ts';
 import type { Network } from '../network.ts';
 import type { Shape, Tensor } from '../tensor.ts';
-import { adapterOptions, type DeviceArguments } from './arguments.ts';
+import type { DeviceArguments } from './arguments.ts';
 import { loadInput, type PictureArguments } from './input.ts';
 import { openModel } from './model.ts';
+import { deviceOptions, planHash } from './planFile.ts';
 
 /** A check that ran and did not pass: exit code 1, with no message but what the check printed. */
 export class CheckFailed extends Error {}
 
 /** Opens the device, says which on stderr, and closes it whatever happens. */
 export async function withDevice<T>(args: DeviceArguments, work: (gpu: Gpu) => Promise<T>, options: AdapterOptions = {}): Promise<T> {
-  const gpu = await openDevice({ ...adapterOptions(args), ...options });
+  const gpu = await openDevice({ ...deviceOptions(args), ...options });
   try {
-    console.error(`adapter: ${formatAdapter(gpu.info)}`);
+    console.error(`adapter: ${formatAdapter(gpu.info)}${planWords(gpu)}`);
     return await work(gpu);
   } finally {
     gpu.dispose();
@@ -51,7 +52,7 @@ export function declaredShape(model: Model, batch = 1): Shape {
 export function costReport(gpu: Gpu, network: Network, startedAt: number): Record<string, unknown> {
   const stats = network.last!.stats;
   return {
-    adapter: adapterReport(gpu.info),
+    adapter: adapterReport(gpu),
     pipelines: stats.pipelines,
     compileMs: round(stats.compileMs),
     buildMs: round(stats.buildMs),
@@ -62,8 +63,16 @@ export function costReport(gpu: Gpu, network: Network, startedAt: number): Recor
   };
 }
 
-export function adapterReport({ name, backend, driver, software, mode, toggles, dawn }: AdapterSummary): Record<string, unknown> {
-  return { name, backend, driver, software, mode, toggles, dawn };
+/** The adapter and the kernels pinned on it, for reports. */
+export function adapterReport({ info, choices }: Pick<Gpu, 'info' | 'choices'>): Record<string, unknown> {
+  const { name, backend, driver, software, mode, toggles, dawn } = info;
+  return { name, backend, driver, software, mode, toggles, dawn, plan: planHash(choices) };
+}
+
+/** `; plan 0123456789abcdef pins 12 shapes`; nothing where none is pinned. */
+export function planWords({ choices }: Gpu): string {
+  const pinned = Object.keys(choices ?? {}).length;
+  return pinned === 0 ? '' : `; plan ${planHash(choices)} pins ${pinned} ${pinned === 1 ? 'shape' : 'shapes'}`;
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;

@@ -71,7 +71,7 @@ async function run(args: Arguments): Promise<void> {
       const hashes = hashesOf(args, () => resultsOf(traced));
       const files: [string, Content][] = [];
       if (args.output !== undefined) files.push([args.output, await draw(traced, question, args, title, axes)]);
-      if (args.json !== undefined) files.push([args.json, report(traced, args, axes, adapterReport(gpu.info), started, hashes)]);
+      if (args.json !== undefined) files.push([args.json, report(traced, args, axes, adapterReport(gpu), started, hashes)]);
       await writeTogether(files);
       console.log(`${title}\n${traceTables(traced)}`);
       printHashes(hashes);

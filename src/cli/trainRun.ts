@@ -17,7 +17,7 @@ import type { Tensor } from '../tensor.ts';
 import { VERSION } from '../version.ts';
 import { writeTogether } from './outputs.ts';
 import { progress } from './progress.ts';
-import { printJson } from './session.ts';
+import { planWords, printJson } from './session.ts';
 import { bytes } from './sizes.ts';
 
 /** Files of a run, by what they hold. */
@@ -63,7 +63,7 @@ export interface Run {
 export async function trainOn(gpu: Gpu, run: Run): Promise<void> {
   const { graph, recipe, settings, images, validation, data, files, checkpoint } = run;
   const mean = meanImage(images, data.height, data.width);
-  const adapter = formatAdapter(gpu.info);
+  const adapter = formatAdapter(gpu.info) + planWords(gpu);
   const before = checkpoint?.settings.adapter;
   if (before !== undefined && before !== adapter) console.error(`warning: the run began on ${String(before)}; its bits will differ here.`);
   const trainer = await Trainer.create(gpu, graph, images, mean, recipe, {

@@ -70,7 +70,7 @@ async function run(modelPath: string, args: Arguments): Promise<void> {
         class: chosen,
         neuron: args.neuron,
       };
-      const text = JSON.stringify({ adapter: adapterReport(gpu.info), ...asked, ...asJson(result), hashes }, null, 2);
+      const text = JSON.stringify({ adapter: adapterReport(gpu), ...asked, ...asJson(result), hashes }, null, 2);
       await writeTogether([[args.json, new TextEncoder().encode(`${text}\n`)]]);
     }
     print(result, `${title}, ${formatShape(input.shape)}`, args.verbose ?? false);

@@ -260,6 +260,11 @@ export function formatAdapter(summary: AdapterSummary): string {
   return `${name} (${details.filter(Boolean).join(', ')})`;
 }
 
+/** Where the driver comes from, without the folder that it lies in: that is this machine's own business, and no part of what the driver is. */
+export function publicDriver({ driver }: AdapterSummary): string {
+  return driver.replace(/ in (?:[A-Za-z]:)?[/\\~].*$/, '');
+}
+
 interface Dawn {
   create(flags: string[]): GPU;
 }

@@ -4,18 +4,20 @@
  * Under Node a live device can keep the process alive: `dispose()` in `finally`, and a command ends with `process.exit(code)`.
  */
 import { AdapterError, EngineError } from '../errors.ts';
-import type { DeviceTraits } from '../plan.ts';
+import type { Choices, DeviceTraits } from '../plan.ts';
 import { chooseAdapter, describe, limitsOf, type AdapterOptions, type AdapterSummary } from './adapter.ts';
 import { lostError, toEngineError, type Loss, type Watched } from './faults.ts';
 import { messageOf, underNode } from './node.ts';
 
-export { formatAdapter, listAdapters, type AdapterOptions, type AdapterSummary, type Mode } from './adapter.ts';
+export { formatAdapter, listAdapters, publicDriver, type AdapterOptions, type AdapterSummary, type Mode } from './adapter.ts';
 export { BufferUsage, MapMode, ShaderStage } from './constants.ts';
 export { untilLost, withErrorScopes, type Loss, type Where } from './faults.ts';
 
 /** An open device and what is known of it. */
 export interface Gpu extends Watched {
   readonly info: AdapterSummary;
+  /** Kernels pinned on this device; undefined for the static choice everywhere. */
+  readonly choices?: Choices;
   /** True if `dispose` destroys the device; false for an injected one. */
   readonly owned: boolean;
   /** Resolves when the device is lost; never rejects, and never resolves because of `dispose`. */
@@ -34,13 +36,24 @@ export interface Gpu extends Watched {
   dispose(): void;
 }
 
+/** What a device is opened with. */
+export interface DeviceOptions extends AdapterOptions {
+  /**
+   * Kernels pinned for shapes, in place of the static choice: plain data as `backlight tune` measures it, or what gives it for the adapter that was
+   * chosen. Default: none.
+   */
+  readonly choices?: Choices | ((adapter: AdapterSummary) => Choices | undefined | Promise<Choices | undefined>);
+}
+
 /**
- * What plans may take for granted on this device. Quads are used only where they have been measured to pay and consecutive invocations are known
- * to form them, which WGSL does not promise: on software adapters with subgroups of four. Tiles in workgroup memory are for everything else.
+ * What plans may take for granted on this device, and what is pinned there. Quads are used only where they have been measured to pay and
+ * consecutive invocations are known to form them, which WGSL does not promise: on software adapters with subgroups of four. Tiles in workgroup
+ * memory are for everything else.
  */
-export function traitsOf({ device, info }: Gpu): DeviceTraits {
+export function traitsOf({ device, info, choices }: Gpu): DeviceTraits {
   const [least, most] = info.subgroupSize ?? [0, 0];
-  return { quads: info.software && device.features.has('subgroups') && least === 4 && most === 4, tiles: !info.software };
+  const quads = info.software && device.features.has('subgroups') && least === 4 && most === 4;
+  return { quads, tiles: !info.software, ...(choices ? { choices } : {}) };
 }
 
 const DEVICE = { label: 'device' };
@@ -52,8 +65,9 @@ const USEFUL: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shad
  * Opens a device with all the adapter's limits and its useful features (timestamp-query, subgroups, shader-f16).
  * @throws AdapterError if there is no such adapter, or it lacks a feature that was asked for.
  */
-export async function openDevice(options: AdapterOptions = {}): Promise<Gpu> {
+export async function openDevice(options: DeviceOptions = {}): Promise<Gpu> {
   const { adapter, summary } = await chooseAdapter(options);
+  const choices = typeof options.choices === 'function' ? await options.choices(summary) : options.choices;
   const asked = options.features ?? [];
   const absent = asked.filter((feature) => !adapter.features.has(feature));
   if (absent.length > 0) {
@@ -67,15 +81,15 @@ export async function openDevice(options: AdapterOptions = {}): Promise<Gpu> {
   } catch (error) {
     throw new AdapterError(`device: expected ${summary.name} to make a device, got "${messageOf(error)}".`);
   }
-  return watch(device, { ...summary, features: [...device.features].sort(), limits: limitsOf(device.limits) }, true);
+  return watch(device, { ...summary, features: [...device.features].sort(), limits: limitsOf(device.limits) }, true, choices);
 }
 
-/** A device of the caller's, with whatever limits and features it was made with. `dispose()` does not destroy it. */
-export function adoptDevice(device: GPUDevice): Gpu {
-  return watch(device, describe(device.adapterInfo, device.features, device.limits), false);
+/** A device of the caller's, with whatever limits and features it was made with, and kernels pinned on it. `dispose()` does not destroy it. */
+export function adoptDevice(device: GPUDevice, choices?: Choices): Gpu {
+  return watch(device, describe(device.adapterInfo, device.features, device.limits), false, choices);
 }
 
-function watch(device: GPUDevice, info: AdapterSummary, owned: boolean): Gpu {
+function watch(device: GPUDevice, info: AdapterSummary, owned: boolean, choices: Choices | undefined): Gpu {
   const errorListeners = new Set<(error: EngineError) => void>();
   const lossListeners = new Set<(loss: Loss) => void>();
   let loss: Loss | undefined;
@@ -108,6 +122,7 @@ function watch(device: GPUDevice, info: AdapterSummary, owned: boolean): Gpu {
   return {
     device,
     info,
+    ...(choices ? { choices } : {}),
     owned,
     dozes: info.software && underNode(),
     lost,

@@ -15,7 +15,7 @@ import pack from '../../shaders/pack.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
-import { chooseTile, FLAT_BELOW, type Variant } from './conv2dTiles.ts';
+import { CONV_VARIANTS, convKey } from './conv2dVariants.ts';
 import { backwardBias, backwardWeight } from './conv2dWeight.ts';
 import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
 import { addSlabs, slabsOf } from './sum.ts';
@@ -82,32 +82,6 @@ interface Channels {
   readonly outputPitch: number;
 }
 
-const DIRECT: Variant = { shader: 'conv2d', entry: 'direct', pixels: 1, outputs: 1 };
-const WIDE: Variant = { shader: 'conv2d_tile', entry: 'tile8x16', pixels: 8, outputs: 16 };
-const QUAD: Variant = { shader: 'conv2d_quad', entry: 'quad8x16', pixels: 8, outputs: 16 };
-const WIDE_FLAT: Variant = { shader: 'conv2d_tile', entry: 'flat8x16', pixels: 8, outputs: 16 };
-const QUAD_FLAT: Variant = { shader: 'conv2d_quad', entry: 'flatQuad8x16', pixels: 8, outputs: 16 };
-const NARROW: Variant = { shader: 'conv2d_tile', entry: 'tile8x4', pixels: 8, outputs: 4 };
-const POINT: Variant = { shader: 'conv2d_tile', entry: 'tile1x16', pixels: 1, outputs: 16 };
-
-/** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
-const QUAD_PIXELS = 64;
-
-/** The kernel that wastes least on a shape. Few variants: each one that a network uses is a pipeline to compile. */
-function chooseVariant(pixels: number, inputs: number, outputs: number, taps: number, quads: boolean): Variant {
-  if (outputs === 1) return DIRECT;
-  if (outputs <= 8) return NARROW;
-  if (pixels <= 4) return POINT;
-  const shared = quads && pixels >= QUAD_PIXELS;
-  if (taps > 1 && inputs < FLAT_BELOW) return shared ? QUAD_FLAT : WIDE_FLAT;
-  return shared ? QUAD : WIDE;
-}
-
-/** Invocations for one tile of output channels; whole quads where they share weights. */
-function lanes(variant: Variant, pixels: number): number {
-  return variant.shader === 'conv2d_quad' ? Math.ceil(pixels / (4 * variant.pixels)) * 4 : Math.ceil(pixels / variant.pixels);
-}
-
 /** Emits a dispatch of the convolution family, `y = x * w (+ b)` over rows x columns; a second one where the first splits its sums. */
 function convolve(
   c: EmitContext<Conv2dAttrs>,
@@ -121,15 +95,18 @@ function convolve(
   const batch = bind.x.shape[0];
   const pixels = batch * rows.grid * columns.grid;
   if (pixels === 0) return;
-  const taps = rows.kernel * columns.kernel;
-  const choice = c.traits.tiles ? chooseTile(pixels, inputs, outputs, taps, groups) : null;
-  const variant = choice?.tile ?? chooseVariant(pixels, inputs, outputs, taps, c.traits.quads);
-  const tiles = Math.ceil(outputs / variant.outputs);
-  // The phases of a stride write to the same y, and are not split.
-  const whole = rows.yStride === 1 && columns.yStride === 1;
-  const { slabs, slabSteps } = choice && whole ? choice : { slabs: 1, slabSteps: 2 ** 30 };
+  const shape = {
+    pixels,
+    inputs,
+    outputs,
+    taps: rows.kernel * columns.kernel,
+    groups,
+    whole: rows.yStride === 1 && columns.yStride === 1,
+  };
+  const key = convKey(c.x[0]!.shape, c.x[1]!.shape, c.attrs);
+  const { variant, slabs, each } = c.choose(channels.direction === 'forward' ? 'forward' : 'dx', key, CONV_VARIANTS, shape);
   const partial = slabsOf(c, channels.direction, bind.y, slabs);
-  const outputsPadded = tiles * variant.outputs;
+  const outputsPadded = Math.ceil(outputs / variant.outputs) * variant.outputs;
   const packed = packWeights(c, rows, columns, channels, outputsPadded);
   c.step({
     shader: variant.shader,
@@ -159,12 +136,10 @@ function convolve(
       yOffsetHeight: rows.yOffset,
       yOffsetWidth: columns.yOffset,
       biased: bind.b ? 1 : 0,
-      ...(choice ? { slabs, slabSteps } : {}),
+      ...(variant.split ? { slabs, slabSteps: each } : {}),
     },
     bind: { x: bind.x, w: packed, b: bind.b ?? packed, y: partial },
-    invocations: choice
-      ? Math.ceil(pixels / variant.pixels) * tiles * groups * slabs * choice.tile.threads
-      : lanes(variant, pixels) * tiles * groups,
+    invocations: variant.invocations(shape) * slabs,
   });
   addSlabs(c, partial, bind.y);
 }

@@ -1,14 +1,18 @@
 /** The backward pass of a convolution to its weights and its bias. */
-import { chooseWeightTile, FULL, SLAB_PIXELS, SLICE } from './conv2dTiles.ts';
+import { convKey, FULL, SLICE } from './conv2dVariants.ts';
 import type { AdjointContext } from './op.ts';
 import { addSlabs, addUp, slabsOf } from './sum.ts';
+import type { Variant } from './variants.ts';
 import { windowGeometry, type Conv2dAttrs } from './window.ts';
 
-/** Invocations below which backward-weight splits its sum over rows of dy. A function of shapes alone, so that results never vary. */
+/** Invocations below which backward-weight splits its sum over rows of dy. */
 const SPLIT_BELOW = 4096;
 
+/** Pixels of dy that a slab has at least, where more slabs fill a GPU, and at most, so that no sum grows long. */
+const SLAB_PIXELS = [256, 8192] as const;
+
 /** Extents of dw and dy, per group. */
-interface Extents {
+interface WeightShape {
   readonly groups: number;
   readonly outputs: number;
   /** Input channels. */
@@ -19,39 +23,56 @@ interface Extents {
   readonly pixels: number;
 }
 
-/** How the sum is computed, and how it is split into slabs. */
-interface Kernel {
-  readonly shader: string;
-  readonly entry: string;
-  readonly slabs: number;
-  /** How much of dy a slab holds, in the kernel's own unit. */
-  readonly slab: Readonly<Record<string, number>>;
-  /** For one slab. */
-  readonly invocations: number;
+interface WeightVariant extends Variant<WeightShape> {
+  /** The field of the shader's geometry that says how much of dy a slab holds, and how many of these a unit is. */
+  readonly slab: readonly [field: string, unit: number];
+  /** Invocations for one slab. */
+  readonly invocations: (shape: WeightShape) => number;
 }
 
-/** On GPUs. */
-function tileKernel({ groups, outputs, inputs, taps, pixels }: Extents): Kernel {
-  const tile = chooseWeightTile(outputs, inputs * taps);
-  const tiles = Math.ceil(outputs / tile.rows) * Math.ceil((inputs * taps) / tile.columns) * groups;
-  const [least, most] = SLAB_PIXELS;
-  const wanted = Math.max(1, Math.ceil(pixels / most), Math.min(Math.ceil((2 * FULL) / tiles), Math.floor(pixels / least)));
-  const slabPixels = Math.max(SLICE, Math.ceil(pixels / wanted / SLICE) * SLICE);
-  const slabs = Math.max(1, Math.ceil(pixels / slabPixels));
-  return { shader: 'conv2d_weight_gemm', entry: tile.entry, slabs, slab: { slabPixels }, invocations: tiles * tile.threads };
+const columnsOf = ({ inputs, taps }: WeightShape): number => inputs * taps;
+
+/** A tile of output channels x columns in workgroup memory. */
+function shared(rows: number, columns: number, threads: number, when: (shape: WeightShape) => boolean): WeightVariant {
+  const tiles = (s: WeightShape): number => Math.ceil(s.outputs / rows) * Math.ceil(columnsOf(s) / columns) * s.groups;
+  return {
+    shader: 'conv2d_weight_gemm',
+    entry: `gemm${rows}x${columns}`,
+    needs: 'tiles',
+    when,
+    worth: ({ outputs }) => rows === 32 || outputs > rows / 2,
+    split(s) {
+      const [least, most] = [Math.ceil(s.pixels / SLAB_PIXELS[1]), Math.floor(s.pixels / SLAB_PIXELS[0])];
+      const slabs = Math.max(1, least, Math.min(Math.ceil((2 * FULL) / tiles(s)), most));
+      return { units: Math.ceil(s.pixels / SLICE), slabs, least };
+    },
+    slab: ['slabPixels', SLICE],
+    invocations: (s) => tiles(s) * threads,
+  };
 }
 
-/** On everything else: plain, or shared within quads. */
-function rowKernel({ groups, outputs, inputs, taps, rows }: Extents, quads: boolean): Kernel {
-  const tiles = groups * Math.ceil(outputs / 8) * Math.ceil(inputs / 4) * taps;
-  const slabRows = Math.max(1, Math.ceil(rows / Math.ceil(SPLIT_BELOW / tiles)));
-  const split = { slabs: Math.max(1, Math.ceil(rows / slabRows)), slab: { slabRows } };
-  // Below half a tile of either kind most of a quad's work would be thrown away.
-  if (!quads || outputs <= 8 || inputs * taps <= 16)
-    return { ...split, shader: 'conv2d_weight', entry: 'backwardWeight', invocations: tiles };
-  const quadTiles = groups * Math.ceil(outputs / 16) * Math.ceil((inputs * taps) / 32) * 4;
-  return { ...split, shader: 'conv2d_weight_quad', entry: 'quad16x8', invocations: quadTiles };
-}
+/** Tiles of 8 output channels x 4 input channels of one tap. */
+const plainTiles = ({ groups, outputs, inputs, taps }: WeightShape): number =>
+  groups * Math.ceil(outputs / 8) * Math.ceil(inputs / 4) * taps;
+
+const byRows = (s: WeightShape) => ({ units: s.rows, slabs: Math.ceil(SPLIT_BELOW / plainTiles(s)) });
+
+const WEIGHT_VARIANTS: readonly WeightVariant[] = [
+  shared(128, 64, 128, (s) => s.outputs > 64 && columnsOf(s) > 32),
+  shared(64, 64, 128, (s) => s.outputs > 32 && columnsOf(s) > 32),
+  shared(32, 32, 64, () => true),
+  {
+    shader: 'conv2d_weight_quad',
+    entry: 'quad16x8',
+    needs: 'quads',
+    // Below half a tile of either kind most of a quad's work would be thrown away.
+    when: (s) => s.outputs > 8 && columnsOf(s) > 16,
+    split: byRows,
+    slab: ['slabRows', 1],
+    invocations: (s) => s.groups * Math.ceil(s.outputs / 16) * Math.ceil(columnsOf(s) / 32) * 4,
+  },
+  { shader: 'conv2d_weight', entry: 'backwardWeight', split: byRows, slab: ['slabRows', 1], invocations: plainTiles },
+];
 
 export function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
   const { groups } = c.attrs;
@@ -60,13 +81,13 @@ export function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
   const outputs = all / groups;
   const [batch, , yHeight, yWidth] = dy.shape;
   const rows = batch * yHeight;
-  const extents = { groups, outputs, inputs, taps: kernelHeight * kernelWidth, rows, pixels: rows * yWidth };
-  const kernel = c.traits.tiles ? tileKernel(extents) : rowKernel(extents, c.traits.quads);
-  const { shader, entry, slabs, slab, invocations } = kernel;
+  const shape = { groups, outputs, inputs, taps: kernelHeight * kernelWidth, rows, pixels: rows * yWidth };
+  const { variant, slabs, each } = c.choose('dw', convKey(x.shape, c.dx.shape, c.attrs), WEIGHT_VARIANTS, shape);
+  const [field, unit] = variant.slab;
   const partial = slabsOf(c, 'dw', c.dx, slabs);
   c.step({
-    shader,
-    entry,
+    shader: variant.shader,
+    entry: variant.entry,
     geometry: {
       batch,
       groups,
@@ -80,10 +101,10 @@ export function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
       kernelWidth,
       ...windowGeometry(c.attrs),
       slabs,
-      ...slab,
+      [field]: each * unit,
     },
     bind: { x, dy, partial },
-    invocations: invocations * slabs,
+    invocations: variant.invocations(shape) * slabs,
   });
   addSlabs(c, partial, c.dx);
 }

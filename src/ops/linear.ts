@@ -9,6 +9,7 @@ import vector from '../../shaders/linear_vector.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
+import { PRODUCT_VARIANTS, productKey, SLAB } from './linearVariants.ts';
 import type { AdjointContext, EmitContext, Op, TensorRef } from './op.ts';
 import { addSlabs, slabsOf } from './sum.ts';
 import { requireRank } from './window.ts';
@@ -44,85 +45,51 @@ function broadcastExtents(shape: Shape): [number, number] {
   return [shape.length > 1 ? shape[0] : 1, shape.length > 0 ? shape[shape.length - 1] : 1];
 }
 
-/** Products of a slab are a multiple of this many. */
-const SLAB = 64;
-
-/** Slabs of a sum that give `full` workgroups where `tiles` alone do not. */
-function split(depth: number, tiles: number, full: number): { slabs: number; slabDepth: number } {
-  const wanted = Math.max(1, Math.min(Math.ceil(full / tiles), Math.floor(depth / SLAB)));
-  const slabDepth = Math.ceil(depth / wanted / SLAB) * SLAB;
-  return { slabs: Math.ceil(depth / slabDepth), slabDepth };
-}
-
-/** {@link product} in workgroup memory or, for a single row, at the speed of reading the matrix. Long sums of few tiles are split. */
-function productOfTiles(
+/** y = alpha * p q + beta * c, y row-major [p.rows, q.columns]. */
+function product(
   c: EmitContext<LinearAttrs>,
+  direction: 'forward' | 'dx' | 'dw',
   p: Matrix,
   q: Matrix,
   y: TensorRef,
   addend: TensorRef | null,
-  geometry: Readonly<Record<string, number>>,
 ): void {
-  const { rows, columns: depth } = p;
-  const { columns } = q;
-  const across = rows === 1 && q.row === 1;
-  const high = rows > 32 ? 64 : 32;
-  const tiles = rows === 1 ? Math.ceil(columns / 64) : Math.ceil(rows / high) * Math.ceil(columns / 64);
-  // A GPU's some 130 multiprocessors are full with a few workgroups each; a vector's only load, and many more must be waiting for memory.
-  const { slabs, slabDepth } = across ? { slabs: 1, slabDepth: depth } : split(depth, tiles, rows === 1 ? 4096 : 512);
-  const partial = slabsOf(c, 'product', y, slabs);
-  const { rows: _, aRow, cRow, ...vector } = geometry;
-  c.step({
-    shader: rows === 1 ? 'linear_vector' : 'linear_gemm',
-    entry: across ? 'across' : rows === 1 ? 'along' : `gemm${high}x64`,
-    geometry: { ...(rows === 1 ? vector : geometry), slabs, slabDepth },
-    bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y: partial },
-    invocations: across ? columns * 128 : rows === 1 ? tiles * 64 * slabs : tiles * slabs * 128,
-  });
-  addSlabs(c, partial, y);
-}
-
-/** y = alpha * p q + beta * c, y row-major [p.rows, q.columns]. */
-function product(c: EmitContext<LinearAttrs>, p: Matrix, q: Matrix, y: TensorRef, addend: TensorRef | null): void {
   const [cRows, cColumns] = addend ? broadcastExtents(addend.shape) : [1, 1];
-  const [rows, columns] = [p.rows, q.columns];
-  const geometry = {
-    rows,
-    columns,
-    depth: p.columns,
-    aRow: p.row,
-    aColumn: p.column,
-    bRow: q.row,
-    bColumn: q.column,
-    cRow: cRows > 1 ? cColumns : 0,
-    cColumn: cColumns > 1 ? 1 : 0,
-    alpha: c.attrs.alpha,
-    beta: c.attrs.beta,
-    addend: addend ? 1 : 0,
-  };
-  if (c.traits.tiles && p.columns === 1 && !addend) {
-    const outer = { columns, depth: rows, aColumn: p.row, bRow: q.row, bColumn: q.column, cColumn: 0, addend: 0, slabs: 1, slabDepth: 1 };
+  const shape = { rows: p.rows, depth: p.columns, columns: q.columns, along: q.row === 1, addend: addend !== null };
+  const key = productKey(c.x[0]!.shape, c.x[1]!.shape, c.attrs);
+  const { variant, slabs, each } = c.choose(direction, key, PRODUCT_VARIANTS, shape);
+  const { shader, entry } = variant;
+  const common = { columns: q.columns, bRow: q.row, bColumn: q.column, alpha: c.attrs.alpha };
+  if (entry === 'outer') {
+    const unused = { cColumn: 0, beta: 0, addend: 0, slabs: 1, slabDepth: 1 };
     c.step({
-      shader: 'linear_vector',
-      entry: 'outer',
-      geometry: { ...outer, alpha: c.attrs.alpha, beta: 0 },
+      shader,
+      entry,
+      geometry: { ...common, ...unused, depth: p.rows, aColumn: p.row },
       bind: { a: p.tensor, b: q.tensor, y },
-      invocations: rows * Math.ceil(columns / 1024) * 256,
+      invocations: variant.invocations(shape),
     });
     return;
   }
-  if (c.traits.tiles && p.columns >= 8) return productOfTiles(c, p, q, y, addend, geometry);
-  // One row at a time costs 5 loads for 4 products, four rows 8 for 16.
-  const tall = rows > 1;
-  // 12 loads for 128 products, where rows and columns fill half a tile or more.
-  const quads = c.traits.quads && rows >= 8 && columns >= 16;
+  const geometry: Record<string, number> = {
+    ...common,
+    depth: p.columns,
+    aColumn: p.column,
+    cColumn: cColumns > 1 ? 1 : 0,
+    beta: c.attrs.beta,
+    addend: addend ? 1 : 0,
+    ...(shader === 'linear_vector' ? {} : { rows: p.rows, aRow: p.row, cRow: cRows > 1 ? cColumns : 0 }),
+    ...(shader === 'linear_vector' || shader === 'linear_gemm' ? { slabs, slabDepth: variant.split ? each * SLAB : p.columns } : {}),
+  };
+  const partial = slabsOf(c, 'product', y, slabs);
   c.step({
-    shader: quads ? 'linear_quad' : 'linear',
-    entry: quads ? 'quad16x8' : tall ? 'tile4x4' : 'row',
+    shader,
+    entry,
     geometry,
-    bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y },
-    invocations: quads ? Math.ceil(columns / 32) * 4 * Math.ceil(rows / 16) : Math.ceil(columns / 4) * (tall ? Math.ceil(rows / 4) : rows),
+    bind: { a: p.tensor, b: q.tensor, c: addend ?? p.tensor, y: partial },
+    invocations: variant.invocations(shape) * slabs,
   });
+  addSlabs(c, partial, y);
 }
 
 /** dc = beta * dy, summed over the axes along which c was repeated. */
@@ -187,7 +154,7 @@ export const linear: Op<LinearAttrs> = {
   macs: ([a], y, { transA }) => size(y) * a![transA ? 0 : 1],
   forward(c) {
     const [a, b, addend] = c.x;
-    product(c, matrix(a!, c.attrs.transA), matrix(b!, c.attrs.transB), c.y[0], addend ?? null);
+    product(c, 'forward', matrix(a!, c.attrs.transA), matrix(b!, c.attrs.transB), c.y[0], addend ?? null);
   },
   differentiable: () => true,
   adjoint(c, k) {
@@ -197,12 +164,12 @@ export const linear: Op<LinearAttrs> = {
     // d op(a) = dy op(b)', d op(b) = op(a)' dy; where the operand is stored transposed, so is its signal.
     if (k === 0) {
       const b = matrix(c.x[1]!, transB);
-      if (transA) product(c, b, transpose(dy), c.dx, null);
-      else product(c, dy, transpose(b), c.dx, null);
+      if (transA) product(c, 'dx', b, transpose(dy), c.dx, null);
+      else product(c, 'dx', dy, transpose(b), c.dx, null);
     } else {
       const a = matrix(c.x[0]!, transA);
-      if (transB) product(c, transpose(dy), a, c.dx, null);
-      else product(c, transpose(a), dy, c.dx, null);
+      if (transB) product(c, 'dw', transpose(dy), a, c.dx, null);
+      else product(c, 'dw', transpose(a), dy, c.dx, null);
     }
   },
 };

@@ -4,6 +4,7 @@
 import { GraphError } from '../errors.ts';
 import type { LayerRules, RuleAxis } from '../rule.ts';
 import type { DType, Shape } from '../tensor.ts';
+import type { Chosen, Variant } from './variants.ts';
 
 /** JSON attributes of a node, before an op has checked them. */
 export type Attrs = Readonly<Record<string, unknown>>;
@@ -22,16 +23,6 @@ export interface TensorRef {
   readonly id: string;
   readonly shape: Shape;
   readonly dtype: StorageType;
-}
-
-/**
- * What a plan may take for granted about the device it will run on. Plain data: a plan says what it was made for.
- */
-export interface DeviceTraits {
-  /** Four consecutive invocations of a workgroup form a quad of one subgroup, and broadcasting within it costs less than a load. */
-  readonly quads: boolean;
-  /** Workgroup memory is faster than storage, barriers are cheap, and thousands of invocations run at once: a GPU. */
-  readonly tiles: boolean;
 }
 
 /**
@@ -63,7 +54,12 @@ export interface EmitContext<A> {
   readonly y: readonly TensorRef[];
   /** True when the plan trains: dropout draws a mask. */
   readonly training: boolean;
-  readonly traits: DeviceTraits;
+  /**
+   * The kernel for a shape, out of a table of them, as the device's traits and what is pinned there lead to it; the plan notes it.
+   * @param direction `forward`, `dx` or `dw`
+   * @param key op and direction apart, all that the choice depends on, in words: what it is pinned by
+   */
+  choose<S, V extends Variant<S>>(direction: string, key: string, table: readonly V[], shape: S): Chosen<V>;
   /** A tensor that lives only between steps of this node. */
   scratch(name: string, shape: Shape, dtype?: StorageType): TensorRef;
   /**

@@ -73,7 +73,7 @@ const holdsIntegers = (filling: Filling | undefined): boolean =>
   typeof filling === 'object' && ('classes' in filling || 'labels' in filling);
 
 /** The graph of one op, whose inputs are x0, x1, ... and whose outputs y0, y1, ... */
-function caseGraph(c: OpCase, outputs: number): Graph {
+export function caseGraph(c: OpCase, outputs: number): Graph {
   const spec = (shape: readonly number[], k: number) => ({
     name: `x${k}`,
     shape,
@@ -146,7 +146,7 @@ export function casePlans(c: OpCase, traits: readonly DeviceTraits[]): CasePlan[
 }
 
 /** Indices of the inputs that have an adjoint. */
-function differentiableInputs(typed: TypedGraph): number[] {
+export function differentiableInputs(typed: TypedGraph): number[] {
   const [node] = typed.nodes;
   return node.inputs.flatMap((name, k) => (node.definition.differentiable(k) && typed.values.get(name)!.dtype === 'f32' ? [k] : []));
 }
@@ -280,7 +280,7 @@ async function checkDescent(
 }
 
 /** How many outputs a case asks for: all that f32 and i32 outputs the op can make, but cross-entropy's log-probabilities. */
-function outputsOf(c: OpCase): number {
+export function outputsOf(c: OpCase): number {
   return (c.op === 'maxpool2d' && !c.forwardOnly) || c.op === 'momentum' || c.op === 'l2norm' ? 2 : 1;
 }
 

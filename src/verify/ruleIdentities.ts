@@ -290,7 +290,8 @@ const pair = (a: Tensor, b: Tensor): Tensor => {
 
 /**
  * Every item of a batch alone against its share of the batch. An input of one item becomes the second of two, behind itself back to front: a kernel
- * that looks at the first item only would be right about that one. To the bit; on a GPU to a thousandth in the Euclidean norm.
+ * that looks at the first item only would be right about that one. To the bit; on a GPU, and where kernels are pinned,
+ * to a thousandth in the Euclidean norm.
  * @param other the graph for a batch of two, or of one for a question of several items
  * @param known the question's gradient, where it is at hand
  */
@@ -302,8 +303,9 @@ export async function checkBatch(question: RuleQuestion, other: Graph, known?: T
   };
   const { graph, input, seed } = question;
   const whole = known ?? (await signalOf(graph, input, seed));
-  // A GPU's kernels split long sums by how many pixels there are, and so round otherwise in another batch.
-  const splits = traitsOf(question.gpu).tiles;
+  // A GPU's kernels split long sums by how many pixels there are, and pinned ones may for one batch and not for another: they round otherwise then.
+  const { tiles, choices } = traitsOf(question.gpu);
+  const splits = tiles || choices !== undefined;
   const row = (n: number, got: Tensor, want: Tensor): Residual => ({
     layer: `item ${n}`,
     op: '',

@@ -132,6 +132,7 @@ const report = (...cases: CaseResult[]): BenchReport => ({
     mode: 'safe',
     toggles: [],
   },
+  plan: 'none',
   versions: { backlight: '0', webgpu: '0' },
   options: { samples: 20, budgetSeconds: 1, cases: [] },
   roofs: { before: ROOFS, after: ROOFS, best: ROOFS },

@@ -33,6 +33,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   train: ['data', 'errors', 'formats', 'gpu', 'graph', 'image', 'models', 'network', 'plan', 'random', 'tensor'],
   verify: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor'],
   bench: ['errors', 'gpu', 'graph', 'ops', 'plan', 'reference', 'rule', 'tensor', 'verify'],
+  tune: ['bench', 'errors', 'gpu', 'graph', 'ops', 'plan', 'tensor'],
   lab: [
     'bench',
     'errors',
@@ -73,6 +74,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'segment',
     'tensor',
     'train',
+    'tune',
     'verify',
     'version',
     'visualise',
@@ -98,6 +100,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'segment',
     'tensor',
     'train',
+    'tune',
     'verify',
     'version',
     'visualise',
