@@ -24,6 +24,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.jpg': 'image/jpeg',
 };
 const BYTES = 'application/octet-stream';
+const INDEX = 'index.html';
 
 /**
  * With every answer: nothing is sent elsewhere or framed, and the page is isolated from others, for which browsers give it a finer clock.
@@ -97,7 +98,7 @@ async function answer(root: string, registry: readonly RegistryEntry[], server: 
   } catch {
     return say(400, 'expected an address in UTF-8');
   }
-  const file = path.join(root, pathname === '/' ? 'index.html' : pathname);
+  const file = path.join(root, pathname === '/' ? INDEX : pathname);
   if (!pathname.startsWith('/') || pathname.includes('\0') || !file.startsWith(root + path.sep)) return NOT_FOUND;
   if (pathname === '/registry.json') {
     const present = await Promise.all(registry.map((entry) => cachedModel(entry)));
@@ -107,33 +108,36 @@ async function answer(root: string, registry: readonly RegistryEntry[], server: 
   const cached = entry && (await cachedModel(entry));
   // It lies on this machine: the browser need not keep another copy.
   if (cached) return { status: 200, type: BYTES, bytes: { file: cached, length: entry.bytes }, headers: { 'cache-control': 'no-store' } };
-  return fromFolder(file, registry, headers['if-none-match']);
+  return fromFolder(root, file, registry, headers['if-none-match']);
 }
 
 const json = (value: unknown): Body => ({ status: 200, type: TYPES['.json'], bytes: Buffer.from(JSON.stringify(value)) });
 
-async function fromFolder(file: string, registry: readonly RegistryEntry[], known: string | undefined): Promise<Body> {
+async function fromFolder(root: string, file: string, registry: readonly RegistryEntry[], known: string | undefined): Promise<Body> {
   const found = await stat(file).catch(() => null);
   if (!found?.isFile()) return NOT_FOUND;
   const type = TYPES[path.extname(file)] ?? BYTES;
-  if (path.extname(file) === '.html') return page(await readFile(file, 'utf8'), registry);
+  const { html, policy } = await page(root, registry);
   const etag = `W/"${found.size.toString(36)}-${Math.round(found.mtimeMs).toString(36)}"`;
-  if (known?.includes(etag)) return { status: 304, type, bytes: Buffer.alloc(0), headers: { etag } };
-  return { status: 200, type, bytes: await readFile(file), headers: { etag } };
+  // A worker obeys the policy that its script came with, not the page's.
+  const headers = { 'content-security-policy': `${policy}; frame-ancestors 'none'` };
+  if (file === path.join(root, INDEX)) return { status: 200, type, bytes: Buffer.from(html), headers };
+  if (known?.includes(etag)) return { status: 304, type, bytes: Buffer.alloc(0), headers: { ...headers, etag } };
+  return { status: 200, type, bytes: await readFile(file), headers: { ...headers, etag } };
 }
 
-/** The page, under its own policy with the origins of this registry's models; and what a policy in a page cannot say. */
-function page(html: string, registry: readonly RegistryEntry[]): Body {
-  const origins = [...new Set(registry.flatMap(({ sources }) => sources.map((source) => new URL(source).origin)))];
+/** The page and its policy, with the origins of this registry's models: the built one names those of the built-in registry. */
+async function page(root: string, registry: readonly RegistryEntry[]): Promise<{ readonly html: string; readonly policy: string }> {
+  const origins = registry.flatMap(({ sources }) => sources.map((source) => new URL(source).origin));
   let policy = '';
-  const text = html.replace(/(Content-Security-Policy" content=")([^"]*)/, (_, before: string, built: string) => {
-    policy = built.replace(/connect-src [^;]*/, (sources) =>
-      [sources, ...origins.filter((origin) => !sources.split(' ').includes(origin))].join(' '),
-    );
-    return before + policy;
-  });
-  const headers = { 'content-security-policy': `${policy}; frame-ancestors 'none'` };
-  return { status: 200, type: TYPES['.html'], bytes: Buffer.from(text), headers };
+  const html = (await readFile(path.join(root, INDEX), 'utf8')).replace(
+    /(Content-Security-Policy" content=")([^"]*)/,
+    (_, before: string, built: string) => {
+      policy = built.replace(/connect-src [^;]*/, (sources) => [...new Set([...sources.split(' '), ...origins])].join(' '));
+      return before + policy;
+    },
+  );
+  return { html, policy };
 }
 
 const COMPRESS = {

@@ -92,6 +92,11 @@ test('files with their types, compressed as the browser takes them, and not sent
   const plain = await ask('/page.js');
   assert.is(plain.headers['content-type'], 'text/javascript; charset=utf-8');
   assert.is(plain.headers['content-encoding'], undefined);
+  assert.match(
+    String(plain.headers['content-security-policy']),
+    /^default-src 'none'; connect-src .*https:\/\/models\.example/,
+    'as workers take it',
+  );
   assert.is(plain.body.toString(), script);
   for (const [accept, encoding, unpack] of [
     ['gzip, deflate, br', 'br', brotliDecompressSync],

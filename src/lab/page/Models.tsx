@@ -21,12 +21,11 @@ export function Models() {
     lab.models.dropQuestion();
     set(false);
   };
-  /** What went wrong, and what is asked, is for the visitor to see first. */
-  const closeAfter = (opening: Promise<void>): void =>
-    void opening.then(() => {
-      const { asks, problems } = lab.state;
-      if (!asks && !problems.some(({ where }) => where === 'model')) set(false);
-    });
+  /** Closes once another network is in use; what went wrong, and what is asked, is for the visitor to see first. */
+  const closeAfter = (opening: Promise<void>): void => {
+    const before = lab.state.model;
+    void opening.then(() => lab.state.model !== before && set(false));
+  };
   return (
     <>
       <button type="button" class="pill model-pill" aria-haspopup="dialog" onClick={() => set(true)}>
@@ -41,7 +40,7 @@ export function Models() {
             close
           </button>
         </header>
-        <Problems />
+        {open && <Problems />}
         {asks ? <Preprocessing key={asks.title} question={asks} after={closeAfter} /> : open && <Chooser after={closeAfter} />}
       </dialog>
     </>

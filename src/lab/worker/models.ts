@@ -96,15 +96,10 @@ export function modelMethods(session: Session) {
       fetched = undefined;
       const registry = await readRegistry(signal);
       const entry = entryOf(name, registry);
-      let last = -Infinity;
       const { bytes, unkept } = await fetchModel(entry, {
         signal,
         here: registry.here.includes(name),
-        report: (fetching: Fetching) => {
-          if (fetching.done < fetching.total && performance.now() - last < EVERY_MS) return;
-          last = performance.now();
-          report(fetching);
-        },
+        report: atMostEvery(EVERY_MS, report),
       });
       signal.throwIfAborted();
       fetched = { entry, bytes };
@@ -163,6 +158,20 @@ export function modelMethods(session: Session) {
     async nameClasses({ labels }: { readonly labels: 'ilsvrc2012' | null }): Promise<readonly string[] | null> {
       return session.name(labels === null ? undefined : await labelSet(labels)).labels ?? null;
     },
+  };
+}
+
+/** Tells at most so often, in milliseconds, and always the last. */
+function atMostEvery(ms: number, report: (fetching: Fetching) => void): (fetching: Fetching) => void {
+  let latest: Fetching | undefined;
+  return (fetching) => {
+    if (!latest) {
+      setTimeout(() => {
+        report(latest!);
+        latest = undefined;
+      }, ms);
+    }
+    latest = fetching;
   };
 }
 
