@@ -112,6 +112,8 @@ export class Benchmark {
     const report = makeReport(
       {
         adapter: gpu.info,
+        // A browser has no plan file.
+        plan: 'none',
         versions: { backlight: VERSION, commit: COMMIT, browser: navigator.userAgent },
         options: { samples, budgetSeconds: budget, cases: this.#results.map(({ id }) => id) },
         clock,
