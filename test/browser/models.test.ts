@@ -426,8 +426,10 @@ test('another network takes the place of the earlier one on the device', async (
   console.log(
     `measured: ${readings.map((pair) => pair.map((bytes) => `${(bytes / 1e6).toFixed(2)} MB`).join(' to ')).join(', ')} on the device`,
   );
-  assert.ok(readings[0][0] > 3e6 && readings[0][1] < readings[0][0] / 10, 'the larger network is gone');
-  assert.equal(readings[3], readings[1], 'and back again, as often as one likes');
+  for (const [large, small] of readings) assert.ok(large > 3e6 && small < large / 10, 'the larger network is gone');
+  const most = (of: readonly number[][]): number => Math.max(...of.map(([large]) => large));
+  // Some question may just have made way for another.
+  assert.ok(most(readings.slice(2)) <= 1.2 * most(readings.slice(0, 2)), 'and back again, as often as one likes');
   await page.close();
 });
 
