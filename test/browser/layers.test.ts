@@ -269,12 +269,14 @@ test('a view from an address is the view that was left', async () => {
   await page.locator('tr.chosen[data-layer=relu5]').waitFor({ timeout: 60_000 });
   assert.equal(await look(), before);
   assert.is(page.url(), url);
-  // What is not there is told, and the rest stands.
+  // What is not there is told, and the rest stands: when the page opens, and when its address changes.
   await page.goto('about:blank');
   await page.goto(`${address}#tab=layers&layer=nowhere`);
+  await page.getByText('paper-mini has no layer "nowhere"').waitFor({ timeout: 60_000 });
+  const follow = (hash: string): Promise<void> => page.evaluate((to) => void (location.hash = to), hash);
+  await follow('tab=layers&layer=nowhere');
   await page.getByText('layer: expected one of the network’s, got “nowhere”').waitFor({ timeout: 60_000 });
-  await page.goto('about:blank');
-  await page.goto(`${address}#tab=layers&layer=relu2&unit=99,1,1`);
+  await follow('tab=layers&layer=relu2&unit=99,1,1');
   await page.getByText(/neuron "relu2": expected 3 coordinates below 48, 16, 16/).waitFor({ timeout: 60_000 });
   assert.equal(errors, []);
   await page.close();

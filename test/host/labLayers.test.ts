@@ -48,9 +48,8 @@ test('a shortcut stays beside what it goes round, and what nobody uses ends', ()
 
 test('the page paints as the engine does', () => {
   const data = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i) * (i % 7));
-  for (const clip of [50, 99.5, 100]) assert.is(highOf([data], clip), colourRange({ data }, { clip, signed: true }).high);
-  assert.is(highOf([data.subarray(0, 30), data.subarray(30)], 90), colourRange({ data }, { clip: 90, signed: true }).high);
-  assert.is(highOf([new Float32Array(4)], 90), 0);
+  for (const clip of [50, 99.5, 100]) assert.is(highOf(data, clip), colourRange({ data }, { clip, signed: true }).high);
+  assert.is(highOf(new Float32Array(4), 90), 0);
   const range = colourRange({ data }, { clip: 90, signed: true });
   const { picture } = colourise({ shape: [6, 10], data }, { range, colours: 'rdbu' });
   const painted = paint(data, [6, 10], range.high, colourTable('rdbu'), true);

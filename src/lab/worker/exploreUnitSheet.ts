@@ -59,7 +59,8 @@ export function drawUnit(
   const picture = toPicture(input, spec);
   const view = viewOf(at.field, picture);
   const parts = RULES.map((rule) => cutTensor(signals[rule], view));
-  const common = scale === 'shared' ? sharedRange(parts, clip) : null;
+  const own = parts.map((part) => colourRange(part, { clip, signed: true }));
+  const common = scale === 'shared' ? sharedRange(own) : null;
   const photoField = onPhoto(at.field, geometry);
   const [height, width] = thumbnailSize(photo, COPY);
   const small = thumbnail(photo, [height, width]);
@@ -76,7 +77,7 @@ export function drawUnit(
     photo: drawBox(small, box, FIELD),
     seen: dimOutside(cut(picture, view), cutMap(openMask, picture.width, view)),
     rules: RULES.map((rule, r): RulePicture => {
-      const range = common ?? colourRange(parts[r], { clip, signed: true });
+      const range = common ?? own[r];
       return { rule, picture: inColours(parts[r], range, spec.channels), high: range.high, mass: at.rules[rule] };
     }),
     layers,
@@ -84,11 +85,9 @@ export function drawUnit(
   };
 }
 
-/** One range for all, by all their magnitudes together. */
-function sharedRange(signals: readonly Tensor[], clip: number): ColourRange {
-  const data = new Float32Array(signals.reduce((n, signal) => n + signal.data.length, 0));
-  signals.reduce((at, signal) => (data.set(signal.data, at), at + signal.data.length), 0);
-  return colourRange({ data }, { clip, signed: true });
+/** The gradient's range, or where that is zero everywhere the widest: `linear` alone exceeds the others a hundredfold. */
+function sharedRange(ranges: readonly ColourRange[]): ColourRange {
+  return ranges[0].zero ? ranges.reduce((a, b) => (b.high > a.high ? b : a)) : ranges[0];
 }
 
 /** A signal [1, C, H, W] in the input's own colours about mid-grey, as the rule sheet draws it. */

@@ -10,7 +10,7 @@ import { extents } from './numbers.ts';
 import { progressWords } from './question.ts';
 
 const KIND_WORDS = { value: 'activation', signal: 'arriving signal', mask: 'gates', switches: 'winners of windows' } as const;
-export const SCALE_WORDS = { shared: 'one for all', own: 'each its own' } as const;
+const SCALE_WORDS = { shared: 'one for all', own: 'each its own' } as const;
 
 /** The kinds of maps that a layer has. */
 function kindsOf({ gate, passing, windows }: LayerRow): View['maps'][] {

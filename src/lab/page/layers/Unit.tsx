@@ -5,8 +5,7 @@ import type { FieldWinners } from '../../worker/exploreUnit.ts';
 import type { UnitSheet } from '../../worker/exploreUnitSheet.ts';
 import { useAnswer, useLab, useStore } from '../hooks.ts';
 import { Choice, Figure, Wait } from '../parts.tsx';
-import { SCALE_WORDS } from './Maps.tsx';
-import { brief, percent } from './numbers.ts';
+import { brief, percent, RULE_SCALE_WORDS } from './numbers.ts';
 import { progressWords } from './question.ts';
 
 export function Unit({ layer, unit }: { layer: string; unit: readonly number[] }) {
@@ -34,7 +33,7 @@ export function Unit({ layer, unit }: { layer: string; unit: readonly number[] }
             name="range of colours"
             value={scale}
             options={SCALES}
-            words={SCALE_WORDS}
+            words={RULE_SCALE_WORDS}
             onChange={(next) => lab.view({ scale: next })}
           />
         </div>

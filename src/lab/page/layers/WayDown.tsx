@@ -6,8 +6,7 @@ import type { Arriving, Stop } from '../../worker/exploreWalk.ts';
 import { useAnswer, useLab, useStore } from '../hooks.ts';
 import { Choice, Figure, nameOf, Wait } from '../parts.tsx';
 import { Chart, Legend } from './Chart.tsx';
-import { SCALE_WORDS } from './Maps.tsx';
-import { brief, extents, percent } from './numbers.ts';
+import { brief, extents, percent, RULE_SCALE_WORDS } from './numbers.ts';
 import { highOf, paint } from './paint.ts';
 import { progressWords } from './question.ts';
 import { useDescent, type Descending } from './useDescent.ts';
@@ -71,7 +70,7 @@ export function WayDown({ k, onStop }: { k: number; onStop: (node: string | null
               name="range of colours"
               value={view.scale}
               options={SCALES}
-              words={SCALE_WORDS}
+              words={RULE_SCALE_WORDS}
               onChange={(scale) => lab.view({ scale })}
             />
           </div>
@@ -109,9 +108,11 @@ function Here({ stop, step, rules }: { stop: Stop; step: number; rules: Rules })
   const pictures = useMemo(() => {
     if (!colours) return null;
     const maps = shown.map(({ at }) => mapOf(at));
-    const shared = highOf(maps, clip);
-    return maps.map((map) => {
-      const high = scale === 'shared' ? shared : highOf([map], clip);
+    const highs = maps.map((map) => highOf(map, clip));
+    // As on the rule sheet: `linear` alone exceeds the others a hundredfold, and in its range they would be blank.
+    const shared = highs[0] || Math.max(...highs);
+    return maps.map((map, i) => {
+      const high = scale === 'shared' ? shared : highs[i];
       const signed = fold === 'sum';
       return { high, picture: paint(map, stop.grid, high, signed ? colours.signed : colours.magnitude, signed) };
     });

@@ -17,3 +17,6 @@ export function percent(part: number, whole = 1): string {
 
 /** Shapes as messages have them. */
 export const extents = (shape: readonly number[]): string => shape.join('×');
+
+/** Where the colours of pictures under several rules end. */
+export const RULE_SCALE_WORDS = { shared: 'as for the gradient', own: 'each its own' } as const;

@@ -2,8 +2,8 @@
 import type { Picture } from '../../../image/picture.ts';
 
 /** The smallest magnitude that `clip` per cent of those other than zero do not exceed; 0 where there are none. As the engine's `colourRange`. */
-export function highOf(maps: readonly Float32Array[], clip: number): number {
-  const magnitudes = Float32Array.from(maps.flatMap((map) => Array.from(map).filter((v) => Number.isFinite(v) && v !== 0))).map(Math.abs);
+export function highOf(map: Float32Array, clip: number): number {
+  const magnitudes = map.filter((v) => Number.isFinite(v) && v !== 0).map(Math.abs);
   if (magnitudes.length === 0) return 0;
   magnitudes.sort();
   return magnitudes[Math.max(0, Math.ceil((clip / 100) * magnitudes.length) - 1)];
