@@ -140,6 +140,7 @@ export { alphaRows, cutoutRows, framed, maskRows } from './visualise/cutout.ts';
 export { localise, type Localisation, type LocaliseOptions } from './visualise/localise.ts';
 export { rankPixels } from './visualise/rank.ts';
 export { classModel, type ClassModel, type ClassModelOptions, type ClassModelRow } from './visualise/classmodel.ts';
+export { ClassModelRun } from './visualise/classmodelRun.ts';
 export { classModelPicture, type ClassModelPicture, type Display } from './visualise/classmodelPicture.ts';
 export { CLASS_MODEL_PRESETS, classModelRecipe, type ClassModelPreset, type ClassModelRecipe } from './visualise/classmodelPresets.ts';
 export { REDUCTIONS, reduceChannels, type Reduce } from './visualise/reduce.ts';

@@ -124,7 +124,8 @@ export class BatchWorkers {
     worker.on('message', ({ id, data, failed }: Answer) => {
       const answer = thread.open.get(id)!;
       thread.open.delete(id);
-      if (thread.open.size === 0) worker.unref();
+      // One that is being ended holds the process until it has, so that close() comes to its end.
+      if (thread.open.size === 0 && !this.#closed) worker.unref();
       if (failed !== undefined) this.failure ??= failed;
       answer(failed === undefined ? data : undefined);
     });

@@ -6,6 +6,9 @@ import type { Page } from 'playwright-core';
 import { listen } from '../../src/cli/lab.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { pictureSpec } from '../../src/image/modelInput.ts';
+import { readNpyTensor } from '../../src/formats/npy.ts';
+import { decodeImage } from '../../src/image/decode.ts';
+import { readPngText } from '../../src/image/png.ts';
 import { channelCount } from '../../src/image/preprocess.ts';
 import { loadModel } from '../../src/models/model.ts';
 import { DEFAULT_MODEL } from '../../src/models/resolve.ts';
@@ -16,6 +19,7 @@ import { demoRecipe } from '../../src/visualise/demo.ts';
 import { short } from '../../src/lab/page/classmodel/curve.ts';
 import type { AscentResult, AscentSlice } from '../../src/lab/worker/ascend.ts';
 import { openBrowser, openPage } from './browser.ts';
+import { sameBits, save } from './visitor.ts';
 
 // Of the page, where functions handed to it run.
 declare const document: any;
@@ -172,6 +176,11 @@ test('watched: paused, gone on with and finished, the picture is that of Node', 
   same(await pixels(page), classModelPicture(want.image, spec).picture.data, 'the picture');
   for (const [name, value] of Object.entries({ score: want.score, posterior: want.posterior, norm: want.norm, objective: want.objective }))
     assert.is(await page.locator('.curve').filter({ hasText: name }).locator('b').innerText(), short(value), name);
+  const saved = await save(page, page.getByRole('button', { name: /^save lab-class-model-.*\.npy$/ }));
+  sameBits(readNpyTensor(saved.bytes), want.image, 'the image');
+  const png = await save(page, page.getByRole('button', { name: /^save lab-class-model-.*\.png$/ }));
+  assert.equal([readPngText(png.bytes).Iterations, readPngText(png.bytes).Photo], ['60', 'none']);
+  same((await decodeImage(png.bytes)).data, classModelPicture(want.image, spec).picture.data, 'the picture saved');
   assert.match((await curve(page, 'score')).words, /at iteration 60, highest/);
   assert.ok(await page.getByRole('button', { name: 'Go on' }).isDisabled());
 

@@ -21,6 +21,9 @@ import { Network } from '../../src/network.ts';
 import { DEFAULT_RULES, RULES, type Rule } from '../../src/rule.ts';
 import type { AnyTensor, Tensor } from '../../src/tensor.ts';
 import { openBrowser, openPage } from './browser.ts';
+import { readNpy } from '../../src/formats/npy.ts';
+import { readPngText } from '../../src/image/png.ts';
+import { sameBits, save } from './visitor.ts';
 import { startWorker } from './worker.ts';
 
 const folder = process.env.BACKLIGHT_LAB ?? 'dist/lab';
@@ -222,7 +225,7 @@ test('the way down: one signal to the topmost ReLU, then four; down and up again
   assert.is(await names(), 'fc8');
   assert.is(new Set(first).size, 1);
   // A step down by each of the ways there are.
-  await way.getByRole('button', { name: 'down' }).click();
+  await way.getByRole('button', { name: 'down', exact: true }).click();
   assert.is(await names(), 'relu7');
   assert.is(new Set(await at()).size, 1);
   assert.is(await way.getByText('the same signal').count(), 3);
@@ -251,6 +254,26 @@ test('the way down: one signal to the topmost ReLU, then four; down and up again
     const stats = node === 'data' ? reached.signal : layers.find((layer) => layer.node === node)!.signal!;
     assert.ok(Math.abs(down.other[i].norm - Math.sqrt(stats.l2Squared)) <= 1e-12 * down.other[i].norm, node);
   });
+  assert.equal(errors, []);
+  await page.close();
+});
+
+test('what is seen is handed out: maps, signals of a unit, the signal at a step', async () => {
+  const { page, errors } = await open('&class=9&layer=relu2&unit=8,9,7&step=12');
+  const button = (name: string) => page.getByRole('button', { name: `save mandrill-${name}`, exact: true });
+  await page.getByRole('heading', { name: /^unit 8, 9, 7 of relu2/ }).waitFor({ timeout: 60_000 });
+  await page.getByText('12 of 20').waitFor();
+  await settled(page);
+  const relu2 = (await network.forward(input, ['relu2'])).get('relu2') as Tensor;
+  sameBits(readNpy((await save(page, button('relu2-activation.npy'))).bytes) as Tensor, relu2, 'relu2');
+  const tiles = await save(page, button('relu2-activation.png'));
+  assert.equal([readPngText(tiles.bytes).Title, readPngText(tiles.bytes).Photo], ['activation of relu2', 'mandrill']);
+  const { gradient } = await network.gradient(input, { neuron: { tensor: 'relu2', at: [8, 9, 7] }, rule: 'deconvnet' });
+  sameBits(readNpy((await save(page, button('relu2-8-9-7-deconvnet.npy'))).bytes) as Tensor, gradient, 'the unit under deconvnet');
+  assert.is(readPngText((await save(page, button('relu2-8-9-7-deconvnet.png'))).bytes).Rule, 'deconvnet');
+  const { layers } = await network.gradient(input, { target: 9, rule: 'guided', through: ['pool2'] });
+  const down = page.getByRole('button', { name: /^save mandrill-.*-down-to-pool2-guided\.npy$/ });
+  sameBits(readNpy((await save(page, down)).bytes) as Tensor, layers.get('pool2')!.signal, 'the signal at pool2 under guided');
   assert.equal(errors, []);
   await page.close();
 });

@@ -57,7 +57,7 @@ test('first paint within a second', async () => {
 
 /** Photos that differ in everything, all of one size. */
 async function photo(seed: number): Promise<Buffer> {
-  const [width, height] = [96, 80];
+  const [width, height] = [48, 40];
   const bytes = noise(3 * width * height + seed).subarray(seed);
   return Buffer.from(await encodePng({ width, height, data: Uint8Array.from(bytes, (v, i) => (v + 13 * seed + i) & 255) }, {}));
 }

@@ -7,6 +7,7 @@ import { Curve } from './classmodel/Curve.tsx';
 import { short } from './classmodel/curve.ts';
 import { Knobs, Number } from './classmodel/Knobs.tsx';
 import { useAscent, type Followed } from './classmodel/useAscent.ts';
+import { Export, fileName, npyOf, pngOf } from './export.tsx';
 import { useAnswer, useLab, useStore } from './hooks.ts';
 import { Choice, Figure, nameOf } from './parts.tsx';
 import type { LabState } from './store.ts';
@@ -19,7 +20,7 @@ const PRESET_WORDS: Readonly<Record<View['preset'], string>> = {
 };
 
 /** The class that is chosen, not the one under the pointer; null while it is not known. */
-const chosenClass = ({ view, model, ranking }: LabState): number | null =>
+const wantedClass = ({ view, model, ranking }: LabState): number | null =>
   view.class !== null && model && view.class < model.classes ? view.class : (ranking?.[0].class ?? null);
 
 export function ClassModel() {
@@ -27,7 +28,7 @@ export function ClassModel() {
   const state = useLab();
   const { view, model } = state;
   const { preset, seed, display, iterations, lambda, rate, blur, jitter } = view;
-  const chosen = chosenClass(state);
+  const chosen = wantedClass(state);
   const question: AscentQuestion | null = chosen === null ? null : { class: chosen, preset, seed };
   const ascent = useAscent(question, { iterations, lambda, rate, blur, jitter }, display);
   const usual = useAnswer('ascentRecipe', model ? { preset } : null);
@@ -154,6 +155,8 @@ function inWords({ status, rows, speed }: Followed, total: number): string {
 }
 
 function Image({ ascent: { image, status, recipe }, name }: { ascent: Followed; name: string }) {
+  const state = useLab();
+  const { display } = state.view;
   if (!image) return <div class="figure blank" aria-hidden="true" />;
   const best = status === 'done' && recipe?.keep === 'best' ? ', the best one' : '';
   return (
@@ -169,6 +172,26 @@ function Image({ ascent: { image, status, recipe }, name }: { ascent: Followed; 
       {image.display === 'stretch'
         ? `: ${short(image.factor)} times I, plus the mean`
         : `: I plus the mean${image.clipped > 0 ? `, ${(100 * image.clipped).toFixed(1)} % of the values out of range` : ''}`}
+      {status !== 'running' && status !== 'halting' && status !== 'ended' && (
+        <span class="row">
+          <Export
+            file={fileName({ photo: null }, ['class model', name], 'png')}
+            bytes={async (lab) => {
+              const { image: last } = await lab.client.call('ascentResult', { display });
+              const words = { Photo: 'none', Iterations: String(last.iteration), Recipe: JSON.stringify(recipe), Display: display };
+              return pngOf(lab, last.picture, `Class model of ${name}`, words);
+            }}
+          >
+            PNG
+          </Export>
+          <Export
+            file={fileName({ photo: null }, ['class model', name], 'npy')}
+            bytes={async (lab) => npyOf(lab, (await lab.client.call('ascentResult', { display })).tensor)}
+          >
+            I .npy
+          </Export>
+        </span>
+      )}
     </Figure>
   );
 }

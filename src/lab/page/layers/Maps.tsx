@@ -4,6 +4,7 @@ import type { Picture } from '../../../image/picture.ts';
 import { SCALES, type View } from '../../view.ts';
 import type { LayerRow } from '../../worker/exploreLayers.ts';
 import type { Tiles } from '../../worker/exploreMaps.ts';
+import { Export, fileName, npyOf, pngOf } from '../export.tsx';
 import { useAnswer, useLab, usePicture, useStore } from '../hooks.ts';
 import { Choice, Wait } from '../parts.tsx';
 import { extents } from './numbers.ts';
@@ -19,7 +20,8 @@ function kindsOf({ gate, passing, windows }: LayerRow): View['maps'][] {
 
 export function Maps({ row, k }: { row: LayerRow; k: number }) {
   const lab = useStore();
-  const { view } = useLab();
+  const state = useLab();
+  const { view } = state;
   const { rules, at, scale } = view;
   const kinds = kindsOf(row);
   const kind = kinds.includes(view.maps) ? view.maps : 'value';
@@ -95,6 +97,22 @@ export function Maps({ row, k }: { row: LayerRow; k: number }) {
             </button>
           )}
         </p>
+      )}
+      {tiles && (
+        <div class="row">
+          <Export
+            file={fileName(state, [tiles.layer, KIND_WORDS[tiles.kind]], 'png')}
+            bytes={(of) => pngOf(of, tiles.picture, `${KIND_WORDS[tiles.kind]} of ${tiles.layer}`, { Colours: tiles.words })}
+          >
+            PNG
+          </Export>
+          <Export
+            file={fileName(state, [row.node, KIND_WORDS[kind]], 'npy')}
+            bytes={async (of) => npyOf(of, await of.client.call('layerTensor', { layer: row.node, kind, class: k, rules, at }))}
+          >
+            all of it .npy
+          </Export>
+        </div>
       )}
       <Wait {...asked}>{progressWords('looking', asked.report)}</Wait>
     </section>

@@ -3,6 +3,7 @@ import { RULES } from '../../../rule.ts';
 import { SCALES } from '../../view.ts';
 import type { FieldWinners } from '../../worker/exploreUnit.ts';
 import type { UnitSheet } from '../../worker/exploreUnitSheet.ts';
+import { Export, fileName, npyOf, pngOf } from '../export.tsx';
 import { useAnswer, useLab, useStore } from '../hooks.ts';
 import { Choice, Figure, Wait } from '../parts.tsx';
 import { brief, percent, RULE_SCALE_WORDS } from './numbers.ts';
@@ -44,7 +45,10 @@ export function Unit({ layer, unit }: { layer: string; unit: readonly number[] }
 }
 
 function Sheet({ sheet, where, stale }: { sheet: UnitSheet; where: string; stale: boolean }) {
+  const state = useLab();
+  const { rules: along, at } = state.view;
   const { field, open, influence, rules, layers, winners } = sheet;
+  const words = [sheet.layer, ...sheet.at.map(String)];
   const extent = `${field.x1 - field.x0}×${field.y1 - field.y0}`;
   return (
     <>
@@ -58,6 +62,29 @@ function Sheet({ sheet, where, stale }: { sheet: UnitSheet; where: string; stale
         {rules.map(({ rule, picture, high, mass }) => (
           <Figure key={rule} picture={picture} sharp label={`what ${where} sends down to these pixels under ${rule}`}>
             <strong>{rule}</strong>, {mass.units > 0 ? `±${brief(high)}, norm ${brief(Math.sqrt(mass.l2Squared))}` : 'zero everywhere'}
+            <span class="row">
+              <Export
+                file={fileName(state, [...words, rule], 'png')}
+                bytes={(lab) =>
+                  pngOf(lab, picture, `What ${where} sends down under ${rule}`, {
+                    Rule: rule,
+                    Range: `±${high}, mid-grey for zero`,
+                    Field: JSON.stringify(field),
+                  })
+                }
+              >
+                PNG
+              </Export>
+              <Export
+                file={fileName(state, [...words, rule], 'npy')}
+                bytes={async (lab) => {
+                  const signals = await lab.client.call('unitSignals', { layer: sheet.layer, unit: sheet.at, rules: along, at });
+                  return npyOf(lab, signals[rule]);
+                }}
+              >
+                .npy
+              </Export>
+            </span>
           </Figure>
         ))}
       </div>

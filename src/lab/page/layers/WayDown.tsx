@@ -3,6 +3,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { RULES, type Rule } from '../../../rule.ts';
 import { FOLDS, SCALES } from '../../view.ts';
 import type { Arriving, Stop } from '../../worker/exploreWalk.ts';
+import { Export, fileName, npyOf, pngOf } from '../export.tsx';
 import { useAnswer, useLab, useStore } from '../hooks.ts';
 import { Choice, Figure, nameOf, Wait } from '../parts.tsx';
 import { Chart, Legend } from './Chart.tsx';
@@ -63,7 +64,7 @@ export function WayDown({ k, onStop }: { k: number; onStop: (node: string | null
               </span>
             </output>
           </div>
-          <Here stop={stops[step]} step={step} rules={rules} />
+          <Here stop={stops[step]} step={step} rules={rules} k={k} />
           <div class="knobs">
             <Choice name="over channels" value={view.fold} options={FOLDS} words={FOLD_WORDS} onChange={(fold) => lab.view({ fold })} />
             <Choice
@@ -100,8 +101,9 @@ function partingWords(stops: readonly Stop[], rules: Rules): string {
 }
 
 /** The maps at one step, and their numbers. */
-function Here({ stop, step, rules }: { stop: Stop; step: number; rules: Rules }) {
-  const { fold, scale, clip } = useLab().view;
+function Here({ stop, step, rules, k }: { stop: Stop; step: number; rules: Rules; k: number }) {
+  const state = useLab();
+  const { fold, scale, clip, rules: along, at: single } = state.view;
   const colours = useAnswer('signalColours', {}).answer;
   const shown = RULES.flatMap((rule) => (rules[rule] ? [{ rule, at: rules[rule][step] }] : []));
   const mapOf = ({ sum, fold: norms }: Arriving): Float32Array => (fold === 'sum' ? sum : norms);
@@ -134,6 +136,31 @@ function Here({ stop, step, rules }: { stop: Stop; step: number; rules: Rules })
             norm {brief(at.norm)}, reaches {percent(at.reached)}
             <br />
             {rule === 'gradient' ? 'what the others are held against' : agreement(at)}
+            <span class="row">
+              {pictures && (
+                <Export
+                  file={fileName(state, [nameOf(state, k), 'down to', stop.node, rule], 'png')}
+                  bytes={(lab) =>
+                    pngOf(lab, pictures[i].picture, `Signal of ${nameOf(state, k)} at ${stop.node} under ${rule}`, {
+                      Rule: rule,
+                      Reduction: `${fold} over channels`,
+                      Range: fold === 'sum' ? `±${pictures[i].high}` : `0 to ${pictures[i].high}`,
+                    })
+                  }
+                >
+                  PNG
+                </Export>
+              )}
+              <Export
+                file={fileName(state, [nameOf(state, k), 'down to', stop.node, rule], 'npy')}
+                bytes={async (lab) => {
+                  const question = { layer: stop.node, kind: 'signal', class: k, rules: { ...along, relu: rule }, at: single } as const;
+                  return npyOf(lab, await lab.client.call('layerTensor', question));
+                }}
+              >
+                .npy
+              </Export>
+            </span>
           </Figure>
         ))}
       </div>
