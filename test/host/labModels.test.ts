@@ -1,35 +1,9 @@
-// What the lab's page does with models before a device is asked: hashes, words on preprocessing, and a view that has to fit another model.
-import { createHash } from 'node:crypto';
+// What the lab's page does with models before a device is asked: words on preprocessing, and a view that has to fit another model.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fitView } from '../../src/lab/fit.ts';
 import { readPreprocess, writePreprocess } from '../../src/lab/preprocess.ts';
 import { DEFAULT_VIEW, readView, writeView } from '../../src/lab/view.ts';
-import { Sha256 } from '../../src/lab/worker/sha256.ts';
-import { noise } from '../server.ts';
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-test('SHA-256 of every length around its blocks, in pieces of every kind', () => {
-  const bytes = noise(3000);
-  for (let length = 0; length <= 260; length++)
-    assert.is(new Sha256().update(bytes.subarray(0, length)).digest(), sha256(bytes.subarray(0, length)));
-  for (const piece of [1, 7, 63, 64, 65, 127, 128, 1000, 3000]) {
-    const hash = new Sha256();
-    for (let at = 0; at < bytes.length; at += piece) hash.update(bytes.subarray(at, at + piece));
-    assert.is(hash.digest(), sha256(bytes), `pieces of ${piece}`);
-  }
-});
-
-test('SHA-256 counts bits beyond 32 of them', () => {
-  const piece = new Uint8Array(2 ** 24);
-  const [hash, known] = [new Sha256(), createHash('sha256')];
-  for (let i = 0; i < 33; i++) {
-    hash.update(piece);
-    known.update(piece);
-  }
-  assert.is(hash.digest(), known.digest('hex'));
-});
 
 test('preprocessing as one word of the address', () => {
   for (const options of [

@@ -2,9 +2,10 @@
  * A model of the registry, whole and of the right SHA-256, or not at all: from the browser's storage, from beside the page, or from where the
  * registry says it lies. Bytes are counted and hashed as they come, and go to the storage meanwhile.
  */
+import { sha256 as hasher } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { FormatError, InputError } from '../../errors.ts';
 import type { RegistryEntry } from '../../models/registry.ts';
-import { Sha256 } from './sha256.ts';
 import { dropKept, keep, readKept, room } from './shelf.ts';
 
 export interface Fetching {
@@ -109,7 +110,8 @@ class Intake {
   readonly bytes: Uint8Array;
   /** Why it ended before its end. */
   failure: unknown;
-  readonly #hash = new Sha256();
+  // The browser's own takes only what lies in memory as a whole, and copies it.
+  readonly #hash = hasher.create();
   #done = 0;
   #ended = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -165,7 +167,7 @@ class Intake {
       options.report({ from, done: this.#done, total: entry.bytes });
       return value;
     }
-    const sha256 = this.#hash.digest();
+    const sha256 = bytesToHex(this.#hash.digest());
     if (sha256 !== entry.sha256) throw new WrongHash(from, this.#done, sha256);
     return null;
   }
