@@ -5,8 +5,9 @@ import { addSlabs, addUp, slabsOf } from './sum.ts';
 import type { Variant } from './variants.ts';
 import { windowGeometry, type Conv2dAttrs } from './window.ts';
 
-/** Invocations below which backward-weight splits its sum over rows of dy. */
+/** Invocations below which backward-weight splits its sum over rows of dy; of quads' kernels, of which each does more. */
 const SPLIT_BELOW = 4096;
+const SPLIT_QUADS_BELOW = 256;
 
 /** Pixels of dy that a slab has at least, where more slabs fill a GPU, and at most, so that no sum grows long. */
 const SLAB_PIXELS = [256, 8192] as const;
@@ -55,7 +56,8 @@ function shared(rows: number, columns: number, threads: number, when: (shape: We
 const plainTiles = ({ groups, outputs, inputs, taps }: WeightShape): number =>
   groups * Math.ceil(outputs / 8) * Math.ceil(inputs / 4) * taps;
 
-const byRows = (s: WeightShape) => ({ units: s.rows, slabs: Math.ceil(SPLIT_BELOW / plainTiles(s)) });
+/** Tiles of 16 output channels x 32 columns to a quad. */
+const quadTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 16) * Math.ceil(columnsOf(s) / 32) * 4;
 
 const WEIGHT_VARIANTS: readonly WeightVariant[] = [
   shared(128, 64, 128, (s) => s.outputs > 64 && columnsOf(s) > 32),
@@ -67,11 +69,17 @@ const WEIGHT_VARIANTS: readonly WeightVariant[] = [
     needs: 'quads',
     // Below half a tile of either kind most of a quad's work would be thrown away.
     when: (s) => s.outputs > 8 && columnsOf(s) > 16,
-    split: byRows,
+    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_QUADS_BELOW / quadTiles(s)) }),
     slab: ['slabRows', 1],
-    invocations: (s) => s.groups * Math.ceil(s.outputs / 16) * Math.ceil(columnsOf(s) / 32) * 4,
+    invocations: quadTiles,
   },
-  { shader: 'conv2d_weight', entry: 'backwardWeight', split: byRows, slab: ['slabRows', 1], invocations: plainTiles },
+  {
+    shader: 'conv2d_weight',
+    entry: 'backwardWeight',
+    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_BELOW / plainTiles(s)) }),
+    slab: ['slabRows', 1],
+    invocations: plainTiles,
+  },
 ];
 
 export function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
