@@ -101,15 +101,17 @@ async function runFile(file) {
   if (!good) console.log(output);
 }
 
-// Tests without a device run side by side; those with one run alone, since the software adapter uses every core.
+// Tests without a device run side by side; those with one run alone, since the software adapter uses every core. A browser mostly waits, and
+// the f64 of whole networks is one core's work: these two go together.
 const host = files.filter((file) => !file.includes(`${path.sep}gpu${path.sep}`) && !inBrowser(file));
+const beside = files.filter((file) => file.endsWith(`${path.sep}golden.test.ts`));
+const lane = async (queue) => {
+  for (let file = queue.shift(); file; file = queue.shift()) await runFile(file);
+};
 const queue = [...host];
-await Promise.all(
-  Array.from({ length: Math.max(1, cpus().length) }, async () => {
-    for (let file = queue.shift(); file; file = queue.shift()) await runFile(file);
-  }),
-);
-for (const file of files) if (!host.includes(file)) await runFile(file);
+await Promise.all(Array.from({ length: Math.max(1, cpus().length) }, () => lane(queue)));
+await Promise.all([lane(files.filter(inBrowser)), lane([...beside])]);
+await lane(files.filter((file) => !host.includes(file) && !inBrowser(file) && !beside.includes(file)));
 
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
