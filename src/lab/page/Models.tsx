@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { useLab, useStore } from './hooks.ts';
 import { ModelTable } from './ModelTable.tsx';
 import { Preprocessing } from './Preprocessing.tsx';
-import { megabytes } from './parts.tsx';
+import { FileButton, megabytes } from './parts.tsx';
 
 export function Models() {
   const lab = useStore();
@@ -61,7 +61,6 @@ function Problems() {
 function Chooser({ after }: { after: (opening: Promise<void>) => void }) {
   const lab = useStore();
   const { model, view } = useLab();
-  const picker = useRef<HTMLInputElement>(null);
   return (
     <>
       <section aria-label="The network of this page">
@@ -69,22 +68,11 @@ function Chooser({ after }: { after: (opening: Promise<void>) => void }) {
           <button type="button" aria-pressed={view.model === 'default'} onClick={() => after(lab.openModel('default'))}>
             the network that comes with the page
           </button>
-          <button type="button" onClick={() => picker.current!.click()}>
-            a file
-          </button>
-          <input
-            ref={picker}
-            class="visually-hidden"
-            type="file"
-            multiple
+          <FileButton
+            label="a model of your own"
             accept=".onnx,.json,.safetensors,.txt,.data,.bin"
-            aria-label="a model of your own"
-            tabIndex={-1}
-            onChange={(event) => {
-              const files = [...(event.currentTarget.files ?? [])];
-              event.currentTarget.value = '';
-              if (files.length > 0) after(lab.openModelFile(...files));
-            }}
+            multiple
+            onFiles={(files) => after(lab.openModelFile(...files))}
           />
         </div>
         <p class="muted">

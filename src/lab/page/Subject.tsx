@@ -1,15 +1,13 @@
 /** What is looked at: the photo, and the classes that the network finds in it. */
-import { useRef } from 'preact/hooks';
 import { useLab, useStore } from './hooks.ts';
 import { Classes } from './look/Classes.tsx';
 import { Drop } from './look/Drop.tsx';
-import { Figure } from './parts.tsx';
+import { Figure, FileButton } from './parts.tsx';
 import { SAMPLES } from './samples.ts';
 
 export function Subject() {
   const lab = useStore();
   const { photo, view } = useLab();
-  const picker = useRef<HTMLInputElement>(null);
   const sample = SAMPLES.find(({ name }) => name === photo?.name);
   return (
     <aside class="subject" aria-label="What is looked at">
@@ -24,23 +22,7 @@ export function Subject() {
               {title}
             </button>
           ))}
-          <button type="button" onClick={() => picker.current!.click()}>
-            a file
-          </button>
-          <input
-            ref={picker}
-            class="visually-hidden"
-            type="file"
-            accept="image/*"
-            aria-label="a photo of your own"
-            tabIndex={-1}
-            onChange={(event) => {
-              const file = event.currentTarget.files?.[0];
-              if (file) void lab.openFiles([file]);
-              // So that the same file can be taken again.
-              event.currentTarget.value = '';
-            }}
-          />
+          <FileButton label="a photo of your own" accept="image/*" onFiles={(files) => void lab.openFiles(files)} />
         </div>
         <p class="muted">Or drop or paste a picture anywhere on the page. It stays on your machine.</p>
       </section>

@@ -1,5 +1,6 @@
 /** Small parts that every panel uses. */
 import type { ComponentChildren } from 'preact';
+import { useRef } from 'preact/hooks';
 import type { Picture } from '../../image/picture.ts';
 import { shortClassName } from '../../models/labels.ts';
 import { usePicture } from './hooks.ts';
@@ -13,6 +14,33 @@ export function Figure(props: { picture: Picture | null; label: string; children
       <canvas ref={canvas} role="img" aria-label={props.label} class={props.sharp ? 'sharp' : ''} />
       {props.children && <figcaption>{props.children}</figcaption>}
     </figure>
+  );
+}
+
+/** A button that asks for files of the visitor's own; `label` is the name of what lies behind it. */
+export function FileButton(props: { label: string; accept: string; multiple?: boolean; onFiles: (files: readonly File[]) => void }) {
+  const picker = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button type="button" onClick={() => picker.current!.click()}>
+        a file
+      </button>
+      <input
+        ref={picker}
+        class="visually-hidden"
+        type="file"
+        multiple={props.multiple}
+        accept={props.accept}
+        aria-label={props.label}
+        tabIndex={-1}
+        onChange={(event) => {
+          const files = [...(event.currentTarget.files ?? [])];
+          // So that the same file can be taken again.
+          event.currentTarget.value = '';
+          if (files.length > 0) props.onFiles(files);
+        }}
+      />
+    </>
   );
 }
 

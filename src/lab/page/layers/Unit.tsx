@@ -55,9 +55,25 @@ function Sheet({ sheet, where, stale }: { sheet: UnitSheet; where: string; stale
       <div class={stale ? 'figures small-figures stale' : 'figures small-figures'}>
         <Figure picture={sheet.photo} label={`the photo with the receptive field of ${where} as a box`}>
           receptive field, {extent} pixels of the input from {field.x0},{field.y0}
+          <span class="row">
+            <Export
+              file={fileName(state, [...words, 'field'], 'png')}
+              bytes={(lab) => pngOf(lab, sheet.photo, `Receptive field of ${where}`, { Field: JSON.stringify(field) })}
+            >
+              PNG
+            </Export>
+          </span>
         </Figure>
         <Figure picture={sheet.seen} sharp label="what the unit sees; what no open path reaches is dimmed">
           open: {open.pixels} of {open.of} pixels, {open.pixels > 0 ? `10^${open.log10Paths.toFixed(1)} paths` : 'no path'}
+          <span class="row">
+            <Export
+              file={fileName(state, [...words, 'open'], 'png')}
+              bytes={(lab) => pngOf(lab, sheet.seen, `What ${where} sees through open gates`, { Field: JSON.stringify(field) })}
+            >
+              PNG
+            </Export>
+          </span>
         </Figure>
         {rules.map(({ rule, picture, high, mass }) => (
           <Figure key={rule} picture={picture} sharp label={`what ${where} sends down to these pixels under ${rule}`}>
