@@ -41,39 +41,47 @@ export function useAnswer<K extends keyof LabMethods & string>(
   method: K,
   args: Argument<LabMethods[K]> | null,
 ): Asked<Answer<LabMethods[K]>> {
+  type Kept = Asked<Answer<LabMethods[K]>> & Question;
   const lab = useStore();
   const { edition } = useLab();
-  const [asked, set] = useState<Asked<Answer<LabMethods[K]>>>({ answer: null, pending: false, problem: null, report: null });
   const key = args === null ? null : JSON.stringify(args);
-  const last = useRef(edition);
+  const [kept, set] = useState<Kept>({ ...NOTHING, key: null, edition });
   useEffect(() => {
-    // An answer about another photo or model is not shown while the next one is awaited.
-    const keep = last.current === edition;
-    last.current = edition;
-    if (key === null) {
-      set({ answer: null, pending: false, problem: null, report: null });
-      return;
-    }
+    const question = { key, edition };
+    if (key === null) return set({ ...NOTHING, ...question });
     const controller = new AbortController();
-    set((before) => ({ answer: keep ? before.answer : null, pending: true, problem: null, report: null }));
+    set((before) => ({ ...asking(before, question), ...question }));
     lab.client
       .call(method, JSON.parse(key) as Argument<LabMethods[K]>, {
         signal: controller.signal,
         onReport: (report) => set((before) => ({ ...before, report })),
       })
       .then(
-        (answer) => set({ answer, pending: false, problem: null, report: null }),
+        (answer) => set({ ...NOTHING, ...question, answer }),
         (error: unknown) => {
           if (controller.signal.aborted) return;
           // A device that is lost, or cannot be had, is told by the page, which asks again once there is one.
           const told = error instanceof CallError && ['lost', 'adapter', 'aborted'].includes(error.kind);
-          const problem = told ? null : String((error as Error).message);
-          set({ answer: null, pending: false, problem, report: null });
+          set({ ...NOTHING, ...question, problem: told ? null : String((error as Error).message) });
         },
       );
     return () => controller.abort();
   }, [lab, method, key, edition]);
-  return asked;
+  // A question that is new with this drawing will be asked after it: from now on its answer is awaited.
+  return kept.key === key && kept.edition === edition ? kept : asking(kept, { key, edition });
+}
+
+interface Question {
+  readonly key: string | null;
+  readonly edition: number;
+}
+
+const NOTHING = { answer: null, pending: false, problem: null, report: null };
+
+/** What is shown while a question is awaited: the last answer, unless it is about another photo or model. */
+function asking<T>(before: Asked<T> & Question, { key, edition }: Question): Asked<T> {
+  if (key === null) return NOTHING;
+  return { ...NOTHING, answer: before.edition === edition ? before.answer : null, pending: true };
 }
 
 /** Draws a picture on a canvas of its own extents. */
