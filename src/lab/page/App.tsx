@@ -60,8 +60,10 @@ export function App() {
         <Subject />
         <div class="panel">
           <Tabs />
-          <main class="panel" id="panel" role="tabpanel" aria-labelledby={`tab-${view.tab}`}>
-            <Panel />
+          <main>
+            <div class="panel" id="panel" role="tabpanel" aria-labelledby={`tab-${view.tab}`}>
+              <Panel />
+            </div>
           </main>
         </div>
       </div>

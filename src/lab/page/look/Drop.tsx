@@ -10,7 +10,7 @@ export function Drop() {
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
-    const take = async (files: Iterable<File>): Promise<void> => {
+    const take = async (files: readonly File[]): Promise<void> => {
       await lab.openFiles(files);
     };
     const enter = (event: DragEvent): void => {
