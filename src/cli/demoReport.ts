@@ -2,7 +2,7 @@
 import { describePreprocess } from '../image/preprocess.ts';
 import { className } from '../models/labels.ts';
 import type { Look } from '../visualise/demo.ts';
-import { formatCount, formatShare } from '../visualise/demoSheet.ts';
+import { formatCount, formatShare } from '../visualise/numbers.ts';
 import type { DemoFile, Shown } from './demoFiles.ts';
 import { AEROPLANE } from './demoPhotos.ts';
 import { formatTable } from './session.ts';

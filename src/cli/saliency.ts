@@ -9,6 +9,7 @@ import { className, shortClassName } from '../models/labels.ts';
 import { Network, SCORE_KINDS, type Neuron, type ScoreKind } from '../network.ts';
 import { VERSION } from '../version.ts';
 import type { MapSheetOptions } from '../visualise/draw.ts';
+import { formatShare } from '../visualise/numbers.ts';
 import { REDUCTION_FORMULAS, REDUCTIONS, type Reduce } from '../visualise/reduce.ts';
 import { saliencyFrames, type SaliencyFrame, type SaliencyOptions } from '../visualise/saliency.ts';
 import { parseChoice, parseNeuron, withDeviceOptions, type DeviceArguments } from './arguments.ts';
@@ -192,9 +193,6 @@ function captionOf({ value, score, posterior, neuron, zero }: SaliencyFrame, nam
   const numbers = neuron ? `value ${value.toPrecision(4)}` : `score ${score!.toFixed(2)}, posterior ${formatShare(posterior!)}`;
   return `${name}\n${numbers}${zero ? '; zero everywhere' : ''}`;
 }
-
-/** Three digits, or two that count where those would be zeros. */
-const formatShare = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3) : p.toExponential(0));
 
 /** What the picture's file says about how it was made. */
 function metadata(

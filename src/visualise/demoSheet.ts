@@ -11,6 +11,7 @@ import { framed, onPhoto } from './cutout.ts';
 import { TOP, type Demonstration, type Look, type RankedClass } from './demo.ts';
 import { overlayRows, whole } from './draw.ts';
 import type { Localisation } from './localise.ts';
+import { formatCount, formatScore, formatShare } from './numbers.ts';
 import { drawSigned } from './rulesheet.ts';
 import type { SaliencyFrame } from './saliency.ts';
 
@@ -174,12 +175,3 @@ function objectNote({ box, reason, cut }: Localisation): string {
   const area = cut.component.reduce((sum, side) => sum + side, 0) / cut.component.length;
   return `${Math.round(100 * area)} % of the photo`;
 }
-
-/** Three digits, or two that count where those would be zeros. */
-export const formatShare = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3) : p.toExponential(0));
-
-/** One digit; no minus before a zero. */
-export const formatScore = (score: number): string => score.toFixed(1).replace(/^-0\.0$/, '0.0');
-
-/** `1.02`, `7.3`, `31`. */
-export const formatCount = (n: number): string => (n < 2 ? n.toFixed(2) : n < 10 ? n.toFixed(1) : n.toFixed(0));

@@ -2,10 +2,10 @@
 import { useState } from 'preact/hooks';
 import { BENCH_SETS } from '../view.ts';
 import { Roofline } from './bench/Roofline.tsx';
-import { save } from './bench/save.ts';
 import { CaseTable, RoofTable } from './bench/tables.tsx';
 import { useBench, type FollowedBench } from './bench/useBench.ts';
 import { clockInWords } from './bench/words.ts';
+import { download } from './export.tsx';
 import { useAnswer, useLab, useStore } from './hooks.ts';
 import { Choice } from './parts.tsx';
 
@@ -163,13 +163,13 @@ function Progress({ bench: { status, state, progress } }: { bench: FollowedBench
 function Downloads({ result: { report, csv, svg } }: { result: NonNullable<NonNullable<FollowedBench['state']>['result']> }) {
   return (
     <div class="row">
-      <button type="button" onClick={() => save('backlight-bench.json', 'application/json', `${JSON.stringify(report, null, 1)}\n`)}>
+      <button type="button" onClick={() => download('backlight-bench.json', `${JSON.stringify(report, null, 1)}\n`)}>
         Report as JSON
       </button>
-      <button type="button" onClick={() => save('backlight-bench.csv', 'text/csv', csv)}>
+      <button type="button" onClick={() => download('backlight-bench.csv', csv)}>
         Table as CSV
       </button>
-      <button type="button" onClick={() => save('backlight-roofline.svg', 'image/svg+xml', svg)}>
+      <button type="button" onClick={() => download('backlight-roofline.svg', svg)}>
         Roofline as SVG
       </button>
     </div>

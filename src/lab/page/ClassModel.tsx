@@ -7,7 +7,7 @@ import { Curve } from './classmodel/Curve.tsx';
 import { short } from './classmodel/curve.ts';
 import { Knobs, Number } from './classmodel/Knobs.tsx';
 import { useAscent, type Followed } from './classmodel/useAscent.ts';
-import { Export, fileName, npyOf, pngOf } from './export.tsx';
+import { Files, npyOf, pngOf } from './export.tsx';
 import { useAnswer, useLab, useStore } from './hooks.ts';
 import { Choice, Figure, nameOf } from './parts.tsx';
 import type { LabState } from './store.ts';
@@ -173,24 +173,17 @@ function Image({ ascent: { image, status, recipe }, name }: { ascent: Followed; 
         ? `: ${short(image.factor)} times I, plus the mean`
         : `: I plus the mean${image.clipped > 0 ? `, ${(100 * image.clipped).toFixed(1)} % of the values out of range` : ''}`}
       {status !== 'running' && status !== 'halting' && status !== 'ended' && (
-        <span class="row">
-          <Export
-            file={fileName({ photo: null }, ['class model', name], 'png')}
-            bytes={async (lab) => {
-              const { image: last } = await lab.client.call('ascentResult', { display });
-              const words = { Photo: 'none', Iterations: String(last.iteration), Recipe: JSON.stringify(recipe), Display: display };
-              return pngOf(lab, last.picture, `Class model of ${name}`, words);
-            }}
-          >
-            PNG
-          </Export>
-          <Export
-            file={fileName({ photo: null }, ['class model', name], 'npy')}
-            bytes={async (lab) => npyOf(lab, (await lab.client.call('ascentResult', { display })).tensor)}
-          >
-            I .npy
-          </Export>
-        </span>
+        <Files
+          of={{ photo: null }}
+          words={['class model', name]}
+          png={async (lab) => {
+            const { image: last } = await lab.client.call('ascentResult', { display });
+            const words = { Photo: 'none', Iterations: String(last.iteration), Recipe: JSON.stringify(recipe), Display: display };
+            return pngOf(lab, last.picture, `Class model of ${name}`, words);
+          }}
+          npy={async (lab) => npyOf(lab, (await lab.client.call('ascentResult', { display })).tensor)}
+          numbers="I .npy"
+        />
       )}
     </Figure>
   );

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ListedModel, ModelList } from '../worker/models.ts';
 import { useLab, useStore } from './hooks.ts';
-import { megabytes } from './parts.tsx';
+import { Column, megabytes } from './parts.tsx';
 
 export function ModelTable({ after }: { after: (opening: Promise<void>) => void }) {
   const lab = useStore();
@@ -33,17 +33,15 @@ export function ModelTable({ after }: { after: (opening: Promise<void>) => void 
           <caption>Networks that others trained</caption>
           <thead>
             <tr>
-              <th scope="col">network</th>
-              <th scope="col" class="number">
-                size
-              </th>
-              <th scope="col" class="number">
+              <Column>network</Column>
+              <Column number>size</Column>
+              <Column number>
                 <abbr title="published accuracy of the best class on ILSVRC 2012, not measured here">top-1</abbr>
-              </th>
-              <th scope="col">where</th>
-              <th scope="col">
+              </Column>
+              <Column>where</Column>
+              <Column>
                 <span class="visually-hidden">what to do</span>
-              </th>
+              </Column>
             </tr>
           </thead>
           <tbody>

@@ -9,7 +9,7 @@ import type { AnyTensor } from '../../tensor.ts';
 import { useStore } from './hooks.ts';
 import type { Lab, LabState } from './store.ts';
 
-const TYPES: Readonly<Record<string, string>> = { png: 'image/png', json: 'application/json', csv: 'text/csv' };
+const TYPES: Readonly<Record<string, string>> = { png: 'image/png', json: 'application/json', csv: 'text/csv', svg: 'image/svg+xml' };
 
 /** Hands out a file. */
 export function download(name: string, bytes: BlobPart): void {
@@ -75,5 +75,34 @@ export function Export(props: {
     >
       <span aria-hidden="true">{busy ? '…' : '↓'}</span> {props.children}
     </button>
+  );
+}
+
+type Bytes = (lab: Lab) => Promise<BlobPart>;
+
+/** A picture and the numbers behind it, under one name. */
+export function Files(props: {
+  /** See {@link fileName}. */
+  readonly of: Pick<LabState, 'photo'>;
+  readonly words: readonly string[];
+  readonly png?: Bytes;
+  readonly npy?: Bytes;
+  /** What the numbers are called. */
+  readonly numbers?: string;
+}) {
+  const { of, words, png, npy, numbers = '.npy' } = props;
+  return (
+    <span class="row">
+      {png && (
+        <Export file={fileName(of, words, 'png')} bytes={png}>
+          PNG
+        </Export>
+      )}
+      {npy && (
+        <Export file={fileName(of, words, 'npy')} bytes={npy}>
+          {numbers}
+        </Export>
+      )}
+    </span>
   );
 }

@@ -44,6 +44,15 @@ export function FileButton(props: { label: string; accept: string; multiple?: bo
   );
 }
 
+/** The head of a table's column; of numbers, which stand at its right. */
+export function Column(props: { number?: boolean; children: ComponentChildren }) {
+  return (
+    <th scope="col" class={props.number ? 'number' : ''}>
+      {props.children}
+    </th>
+  );
+}
+
 /** A labelled choice. */
 export function Choice<T extends string>(props: {
   name: string;
@@ -82,8 +91,5 @@ export function Wait(props: { pending: boolean; problem: string | null; children
 
 /** What a class is called. */
 export const nameOf = ({ model }: LabState, k: number): string => shortClassName(model?.labels ?? undefined, k);
-
-/** Three digits, or two that count where those would be zeros. */
-export const share = (p: number): string => (p === 0 || p >= 0.0005 ? p.toFixed(3) : p.toExponential(0));
 
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0)} MB`;

@@ -11,6 +11,7 @@ import type { Asked, Subject } from './exploreSubject.ts';
 import { traceUnit, type UnitTrace } from './exploreUnit.ts';
 import { drawUnit, type UnitSheet } from './exploreUnitSheet.ts';
 import { descend, type Descent } from './exploreWalk.ts';
+import { Kept } from './kept.ts';
 import type { Session } from './session.ts';
 
 /** Rules as the view has them. */
@@ -30,24 +31,10 @@ export interface UnitOfLayer extends ViewRules {
   readonly unit: readonly number[];
 }
 
-/** The last answer to a question of one kind, while nothing that it depends on has changed: one tensor or trace, and no more. */
-class Last<T> {
-  #key = '';
-  #value: T | undefined;
-
-  async get(key: string, make: () => Promise<T>): Promise<T> {
-    if (this.#value === undefined || this.#key !== key) {
-      this.#value = undefined;
-      this.#value = await make();
-      this.#key = key;
-    }
-    return this.#value;
-  }
-}
-
 export function exploreMethods(session: Session) {
-  const tensors = new Last<LayerTensor>();
-  const traces = new Last<UnitTrace>();
+  // Large, and asked for again only as it is drawn otherwise: one tensor and one trace, and no more.
+  const tensors = new Kept<LayerTensor>(() => session.edition, 1);
+  const traces = new Kept<UnitTrace>(() => session.edition, 1);
 
   const subject = async (): Promise<Subject & { readonly geometry: PictureToInput }> => {
     const { typed, parameters, spec } = session.model;
@@ -59,14 +46,12 @@ export function exploreMethods(session: Session) {
     const { layer, kind } = question;
     // What there is on the way up does not depend on what comes down.
     const down = kind === 'signal' ? asked(question) : { class: 0, rule: {} };
-    return tensors.get(JSON.stringify([session.edition, layer, kind, down]), async () =>
-      layerTensor(await subject(), { layer, kind, ...down }, call),
-    );
+    return tensors.get([layer, kind, down], async () => layerTensor(await subject(), { layer, kind, ...down }, call));
   };
   const traceOf = ({ layer, unit, rules, at }: UnitOfLayer, call: Call): Promise<UnitTrace> => {
     const question = { layer, unit, rule: ruleOf({ rules, at }) };
     const { relu: _, ...axes } = question.rule;
-    return traces.get(JSON.stringify([session.edition, layer, unit, axes]), async () => traceUnit(await subject(), question, call));
+    return traces.get([layer, unit, axes], async () => traceUnit(await subject(), question, call));
   };
 
   return {

@@ -21,12 +21,13 @@ export class Kept<T> {
     this.#edition = edition;
     const key = JSON.stringify(question);
     const known = this.#answers.get(key);
+    // Makes room first, so that never more than so many are held.
+    if (known === undefined && this.#answers.size >= this.most) this.#answers.delete(this.#answers.keys().next().value!);
     const answer = known ?? (await make());
     // What was made while the photo changed is of neither.
     if (this.edition() !== edition) return answer;
     this.#answers.delete(key);
     this.#answers.set(key, answer);
-    if (this.#answers.size > this.most) this.#answers.delete(this.#answers.keys().next().value!);
     return answer;
   }
 }

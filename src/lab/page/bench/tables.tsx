@@ -2,6 +2,7 @@
 import type { CaseRow } from '../../../bench/report.ts';
 import type { Roofs } from '../../../bench/roofs.ts';
 import { formatMs, formatSpeed } from '../../../bench/words.ts';
+import { Column } from '../parts.tsx';
 
 const WORDS: Readonly<Record<string, string>> = { fmaScalar: 'multiply-adds, scalar', fmaVector: 'multiply-adds, vec4' };
 
@@ -34,13 +35,13 @@ export function CaseTable({ rows }: { rows: readonly CaseRow[] }) {
         <caption>Cases</caption>
         <thead>
           <tr>
-            <th scope="col">layer</th>
-            <th scope="col">direction</th>
-            <th scope="col">against f64</th>
+            <Column>layer</Column>
+            <Column>direction</Column>
+            <Column>against f64</Column>
             {['time', 'GFLOP/s', 'GB/s', 'of the roof'].map((name) => (
-              <th key={name} scope="col" class="number">
+              <Column key={name} number>
                 {name}
-              </th>
+              </Column>
             ))}
           </tr>
         </thead>

@@ -4,7 +4,7 @@ import type { Picture } from '../../../image/picture.ts';
 import { SCALES, type View } from '../../view.ts';
 import type { LayerRow } from '../../worker/exploreLayers.ts';
 import type { Tiles } from '../../worker/exploreMaps.ts';
-import { Export, fileName, npyOf, pngOf } from '../export.tsx';
+import { Files, npyOf, pngOf } from '../export.tsx';
 import { useAnswer, useLab, usePicture, useStore } from '../hooks.ts';
 import { Choice, Wait } from '../parts.tsx';
 import { extents } from './numbers.ts';
@@ -99,20 +99,16 @@ export function Maps({ row, k }: { row: LayerRow; k: number }) {
         </p>
       )}
       {tiles && (
-        <div class="row">
-          <Export
-            file={fileName(state, [tiles.layer, KIND_WORDS[tiles.kind]], 'png')}
-            bytes={(of) => pngOf(of, tiles.picture, `${KIND_WORDS[tiles.kind]} of ${tiles.layer}`, { Colours: tiles.words })}
-          >
-            PNG
-          </Export>
-          <Export
-            file={fileName(state, [row.node, KIND_WORDS[kind]], 'npy')}
-            bytes={async (of) => npyOf(of, await of.client.call('layerTensor', { layer: row.node, kind, class: k, rules, at }))}
-          >
-            all of it .npy
-          </Export>
-        </div>
+        <Files
+          of={state}
+          words={[tiles.layer, KIND_WORDS[tiles.kind]]}
+          png={(of) => pngOf(of, tiles.picture, `${KIND_WORDS[tiles.kind]} of ${tiles.layer}`, { Colours: tiles.words })}
+          npy={async (of) => {
+            const question = { layer: tiles.layer, kind: tiles.kind, class: k, rules, at };
+            return npyOf(of, await of.client.call('layerTensor', question));
+          }}
+          numbers="all of it .npy"
+        />
       )}
       <Wait {...asked}>{progressWords('looking', asked.report)}</Wait>
     </section>

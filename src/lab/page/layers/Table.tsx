@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { LayerRow, LayerTable, LayerTimes } from '../../worker/exploreLayers.ts';
 import { useLab, useStore } from '../hooks.ts';
+import { Column } from '../parts.tsx';
 import { brief, extents, percent } from './numbers.ts';
 import { layRails, type RailRow } from './rails.ts';
 
@@ -31,21 +32,13 @@ export function Table({ table, times, walked }: { table: LayerTable; times: Laye
             <th scope="col" class="rail">
               <span class="visually-hidden">course</span>
             </th>
-            <th scope="col">layer</th>
-            <th scope="col">op</th>
-            <th scope="col" class="number">
-              shape
-            </th>
-            <th scope="col" class="number">
-              time
-            </th>
-            <th scope="col">gates and windows</th>
-            <th scope="col" class="number">
-              norm
-            </th>
-            <th scope="col" class="number">
-              signal
-            </th>
+            <Column>layer</Column>
+            <Column>op</Column>
+            <Column number>shape</Column>
+            <Column number>time</Column>
+            <Column>gates and windows</Column>
+            <Column number>norm</Column>
+            <Column number>signal</Column>
           </tr>
         </thead>
         <tbody>

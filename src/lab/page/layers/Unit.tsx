@@ -3,9 +3,9 @@ import { RULES } from '../../../rule.ts';
 import { SCALES } from '../../view.ts';
 import type { FieldWinners } from '../../worker/exploreUnit.ts';
 import type { UnitSheet } from '../../worker/exploreUnitSheet.ts';
-import { Export, fileName, npyOf, pngOf } from '../export.tsx';
+import { Files, npyOf, pngOf } from '../export.tsx';
 import { useAnswer, useLab, useStore } from '../hooks.ts';
-import { Choice, Figure, Wait } from '../parts.tsx';
+import { Choice, Column, Figure, Wait } from '../parts.tsx';
 import { brief, percent, RULE_SCALE_WORDS } from './numbers.ts';
 import { progressWords } from './question.ts';
 
@@ -55,52 +55,38 @@ function Sheet({ sheet, where, stale }: { sheet: UnitSheet; where: string; stale
       <div class={stale ? 'figures small-figures stale' : 'figures small-figures'}>
         <Figure picture={sheet.photo} label={`the photo with the receptive field of ${where} as a box`}>
           receptive field, {extent} pixels of the input from {field.x0},{field.y0}
-          <span class="row">
-            <Export
-              file={fileName(state, [...words, 'field'], 'png')}
-              bytes={(lab) => pngOf(lab, sheet.photo, `Receptive field of ${where}`, { Field: JSON.stringify(field) })}
-            >
-              PNG
-            </Export>
-          </span>
+          <Files
+            of={state}
+            words={[...words, 'field']}
+            png={(lab) => pngOf(lab, sheet.photo, `Receptive field of ${where}`, { Field: JSON.stringify(field) })}
+          />
         </Figure>
         <Figure picture={sheet.seen} sharp label="what the unit sees; what no open path reaches is dimmed">
           open: {open.pixels} of {open.of} pixels, {open.pixels > 0 ? `10^${open.log10Paths.toFixed(1)} paths` : 'no path'}
-          <span class="row">
-            <Export
-              file={fileName(state, [...words, 'open'], 'png')}
-              bytes={(lab) => pngOf(lab, sheet.seen, `What ${where} sees through open gates`, { Field: JSON.stringify(field) })}
-            >
-              PNG
-            </Export>
-          </span>
+          <Files
+            of={state}
+            words={[...words, 'open']}
+            png={(lab) => pngOf(lab, sheet.seen, `What ${where} sees through open gates`, { Field: JSON.stringify(field) })}
+          />
         </Figure>
         {rules.map(({ rule, picture, high, mass }) => (
           <Figure key={rule} picture={picture} sharp label={`what ${where} sends down to these pixels under ${rule}`}>
             <strong>{rule}</strong>, {mass.units > 0 ? `±${brief(high)}, norm ${brief(Math.sqrt(mass.l2Squared))}` : 'zero everywhere'}
-            <span class="row">
-              <Export
-                file={fileName(state, [...words, rule], 'png')}
-                bytes={(lab) =>
-                  pngOf(lab, picture, `What ${where} sends down under ${rule}`, {
-                    Rule: rule,
-                    Range: `±${high}, mid-grey for zero`,
-                    Field: JSON.stringify(field),
-                  })
-                }
-              >
-                PNG
-              </Export>
-              <Export
-                file={fileName(state, [...words, rule], 'npy')}
-                bytes={async (lab) => {
-                  const signals = await lab.client.call('unitSignals', { layer: sheet.layer, unit: sheet.at, rules: along, at });
-                  return npyOf(lab, signals[rule]);
-                }}
-              >
-                .npy
-              </Export>
-            </span>
+            <Files
+              of={state}
+              words={[...words, rule]}
+              png={(lab) =>
+                pngOf(lab, picture, `What ${where} sends down under ${rule}`, {
+                  Rule: rule,
+                  Range: `±${high}, mid-grey for zero`,
+                  Field: JSON.stringify(field),
+                })
+              }
+              npy={async (lab) => {
+                const signals = await lab.client.call('unitSignals', { layer: sheet.layer, unit: sheet.at, rules: along, at });
+                return npyOf(lab, signals[rule]);
+              }}
+            />
           </Figure>
         ))}
       </div>
@@ -131,23 +117,15 @@ function Gates({ layers }: Pick<UnitSheet, 'layers'>) {
         <caption>On the way down, nearest to the input first</caption>
         <thead>
           <tr>
-            <th scope="col">layer</th>
-            <th scope="col" class="number">
-              units in the field
-            </th>
-            <th scope="col" class="number">
-              open
-            </th>
-            <th scope="col" class="number">
-              closed
-            </th>
-            <th scope="col" class="number">
-              paths
-            </th>
+            <Column>layer</Column>
+            <Column number>units in the field</Column>
+            <Column number>open</Column>
+            <Column number>closed</Column>
+            <Column number>paths</Column>
             {RULES.map((rule) => (
-              <th scope="col" class="number" key={rule}>
+              <Column number key={rule}>
                 {rule} passes
-              </th>
+              </Column>
             ))}
           </tr>
         </thead>

@@ -3,9 +3,9 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { RULES, type Rule } from '../../../rule.ts';
 import { FOLDS, SCALES } from '../../view.ts';
 import type { Arriving, Stop } from '../../worker/exploreWalk.ts';
-import { Export, fileName, npyOf, pngOf } from '../export.tsx';
+import { Files, npyOf, pngOf } from '../export.tsx';
 import { useAnswer, useLab, useStore } from '../hooks.ts';
-import { Choice, Figure, nameOf, Wait } from '../parts.tsx';
+import { Choice, Column, Figure, nameOf, Wait } from '../parts.tsx';
 import { Chart, Legend } from './Chart.tsx';
 import { brief, extents, percent, RULE_SCALE_WORDS } from './numbers.ts';
 import { highOf, paint } from './paint.ts';
@@ -136,31 +136,24 @@ function Here({ stop, step, rules, k }: { stop: Stop; step: number; rules: Rules
             norm {brief(at.norm)}, reaches {percent(at.reached)}
             <br />
             {rule === 'gradient' ? 'what the others are held against' : agreement(at)}
-            <span class="row">
-              {pictures && (
-                <Export
-                  file={fileName(state, [nameOf(state, k), 'down to', stop.node, rule], 'png')}
-                  bytes={(lab) =>
-                    pngOf(lab, pictures[i].picture, `Signal of ${nameOf(state, k)} at ${stop.node} under ${rule}`, {
-                      Rule: rule,
-                      Reduction: `${fold} over channels`,
-                      Range: fold === 'sum' ? `±${pictures[i].high}` : `0 to ${pictures[i].high}`,
-                    })
-                  }
-                >
-                  PNG
-                </Export>
-              )}
-              <Export
-                file={fileName(state, [nameOf(state, k), 'down to', stop.node, rule], 'npy')}
-                bytes={async (lab) => {
-                  const question = { layer: stop.node, kind: 'signal', class: k, rules: { ...along, relu: rule }, at: single } as const;
-                  return npyOf(lab, await lab.client.call('layerTensor', question));
-                }}
-              >
-                .npy
-              </Export>
-            </span>
+            <Files
+              of={state}
+              words={[nameOf(state, k), 'down to', stop.node, rule]}
+              png={
+                pictures
+                  ? (lab) =>
+                      pngOf(lab, pictures[i].picture, `Signal of ${nameOf(state, k)} at ${stop.node} under ${rule}`, {
+                        Rule: rule,
+                        Reduction: `${fold} over channels`,
+                        Range: fold === 'sum' ? `±${pictures[i].high}` : `0 to ${pictures[i].high}`,
+                      })
+                  : undefined
+              }
+              npy={async (lab) => {
+                const question = { layer: stop.node, kind: 'signal', class: k, rules: { ...along, relu: rule }, at: single } as const;
+                return npyOf(lab, await lab.client.call('layerTensor', question));
+              }}
+            />
           </Figure>
         ))}
       </div>
@@ -206,11 +199,11 @@ function AllNumbers({ stops, rules }: { stops: readonly Stop[]; rules: Rules }) 
         <table class="layers-table">
           <thead>
             <tr>
-              <th scope="col">layer</th>
+              <Column>layer</Column>
               {known.map((rule) => (
-                <th scope="col" class="number" key={rule}>
+                <Column number key={rule}>
                   {rule}: norm{rule === 'gradient' ? '' : ', cosine'}
-                </th>
+                </Column>
               ))}
             </tr>
           </thead>

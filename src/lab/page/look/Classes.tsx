@@ -1,8 +1,9 @@
 /** The best classes, and a way to any other. */
 import { useId, useState } from 'preact/hooks';
 import { className, findClass } from '../../../models/labels.ts';
+import { formatShare } from '../../../visualise/numbers.ts';
 import { useLab, useStore } from '../hooks.ts';
-import { nameOf, share } from '../parts.tsx';
+import { Column, nameOf } from '../parts.tsx';
 import { chosenClass } from '../store.ts';
 
 /** How many of the best are listed; a chosen class that is none of them follows. */
@@ -32,13 +33,9 @@ export function Classes() {
         <caption>Best classes</caption>
         <thead>
           <tr>
-            <th scope="col">class</th>
-            <th scope="col" class="number">
-              score
-            </th>
-            <th scope="col" class="number">
-              posterior
-            </th>
+            <Column>class</Column>
+            <Column number>score</Column>
+            <Column number>posterior</Column>
           </tr>
         </thead>
         <tbody onKeyDown={move}>
@@ -61,7 +58,7 @@ export function Classes() {
                 </button>
               </th>
               <td class="number">{row.score.toFixed(2)}</td>
-              <td class="number">{share(row.posterior)}</td>
+              <td class="number">{formatShare(row.posterior)}</td>
             </tr>
           ))}
         </tbody>

@@ -2,7 +2,7 @@
 import type { Rule } from '../../../rule.ts';
 import { SCALES } from '../../view.ts';
 import type { RuleSignal } from '../../worker/look.ts';
-import { Export, fileName } from '../export.tsx';
+import { Files } from '../export.tsx';
 import { useLab, useStore, type Asked } from '../hooks.ts';
 import { Choice, Figure, nameOf, Wait } from '../parts.tsx';
 import { SCORE_WORDS } from './words.ts';
@@ -55,20 +55,12 @@ export function RuleSheet({ shown, asked }: { shown: number; asked: Asked<RuleSi
                 passes <code>{PASSES[rule]}</code>
                 <br />
                 {zero ? 'zero everywhere' : `own range ±${own.toPrecision(2)}${timesGradient(own, answer[0].own)}`}
-                <span class="row">
-                  <Export
-                    file={fileName(state, [name, 'signal', rule], 'png')}
-                    bytes={({ client }) => client.call('exportSignal', { class: shown, knobs, scale, rule, address: location.href })}
-                  >
-                    PNG
-                  </Export>
-                  <Export
-                    file={fileName(state, [name, 'signal', rule], 'npy')}
-                    bytes={({ client }) => client.call('exportSignalTensor', { class: shown, knobs, rule })}
-                  >
-                    .npy
-                  </Export>
-                </span>
+                <Files
+                  of={state}
+                  words={[name, 'signal', rule]}
+                  png={({ client }) => client.call('exportSignal', { class: shown, knobs, scale, rule, address: location.href })}
+                  npy={({ client }) => client.call('exportSignalTensor', { class: shown, knobs, rule })}
+                />
               </Figure>
             ))}
           </div>

@@ -1,11 +1,12 @@
 /** The map of a class over its photo, what its colours stand for, and its numbers as files. */
 import { describeRules } from '../../../rule.ts';
+import { formatShare } from '../../../visualise/numbers.ts';
 import { ruleOf, SHOWS, type Show } from '../../view.ts';
 import type { TensorName } from '../../worker/export.ts';
 import type { MapKnobs, Overlay } from '../../worker/look.ts';
 import { Export, fileName } from '../export.tsx';
 import { useLab, usePicture, useStore, type Asked } from '../hooks.ts';
-import { Figure, nameOf, share, Wait } from '../parts.tsx';
+import { Figure, nameOf, Wait } from '../parts.tsx';
 import { CopyLink } from './CopyLink.tsx';
 import { SCORE_WORDS } from './words.ts';
 
@@ -104,7 +105,7 @@ function Words({ value, score, posterior, zero, seen }: Overlay) {
   return (
     <p class="muted">
       {view.score === 'logodds' && <>log odds {value.toFixed(2)}, </>}
-      score {score.toFixed(2)}, posterior {share(posterior)}
+      score {score.toFixed(2)}, posterior {formatShare(posterior)}
       {view.views === 10 && ', means of ten views'}; rule {describeRules(ruleOf(view))}.
       {seen < 0.9995 && ` The network saw ${(100 * seen).toFixed(1)} % of the photo; the map is 0 on the rest.`}
       {zero &&
