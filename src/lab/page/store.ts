@@ -70,6 +70,8 @@ export class Lab implements ModelPage {
 
   /** Changes the view and with it the address. */
   view(change: Partial<View>): void {
+    // An address that was typed meanwhile and has not been heard of yet is not written over.
+    this.#follow();
     const view = { ...this.#state.view, ...change };
     history.replaceState(null, '', `#${writeView(view)}`);
     this.set({ view });
