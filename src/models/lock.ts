@@ -50,7 +50,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, options:
     const owner = await read();
     return owner !== null && owner.host === own.host && owner.pid !== own.pid && !alive(owner.pid);
   };
-  let told = false;
+  let [told, looked] = [false, false];
   for (;;) {
     signal?.throwIfAborted();
     try {
@@ -63,8 +63,13 @@ export async function withLock<T>(file: string, work: () => Promise<T>, options:
       await fs.rm(file, { force: true });
       continue;
     }
-    if (!told) onWait?.(`process ${(await read())?.pid ?? 'unknown'}`);
-    told = true;
+    if (!told) {
+      const owner = await read();
+      // A lock that is made but not yet written is looked at once more.
+      told = owner !== null || looked;
+      looked = true;
+      if (told) onWait?.(`process ${owner?.pid ?? 'unknown'}`);
+    }
     await timers.setTimeout(pollMs, undefined, { signal }).catch(() => {});
   }
   const heartbeat = setInterval(() => {
