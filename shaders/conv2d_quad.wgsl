@@ -3,7 +3,7 @@
 //
 // As conv2d_tile.wgsl, but the four invocations of a quad, which need the same weights, load a quarter each and broadcast it. A quad lies
 // within one tile of output channels, `lanes` being a multiple of 4; invocations past the end run along, because the others rely on them.
-// The result is the same to the bit.
+// The result is the same to the bit, except where a row's three taps go into one sum.
 
 enable subgroups;
 
@@ -27,7 +27,7 @@ struct Geometry {
 
 @group(0) @binding(0) var<uniform> g: Geometry;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<vec4f>;
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
@@ -52,16 +52,16 @@ fn address(p: Pixel, channel: u32) -> u32 {
   return ((p.n * g.groups * g.outputs + channel) * g.yHeight + i) * g.yWidth + j;
 }
 
-// 8 pixels x 16 output channels.
+// 7 pixels x 16 output channels.
 @compute @workgroup_size(32)
-fn quad8x16(
+fn quad7x16(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
   @builtin(subgroup_invocation_id) member: u32,
 ) {
   let count = g.batch * g.gridHeight * g.gridWidth;
-  let lanes = (count + 31u) / 32u * 4u;
+  let lanes = (count + 27u) / 28u * 4u;
   let tiles = g.outputsPadded / 16u;
   let index = (group.y * groups.x + group.x) * 32u + local;
   let lane = index % lanes;
@@ -76,7 +76,6 @@ fn quad8x16(
   let p4 = pixel(lane + 4u * lanes);
   let p5 = pixel(lane + 5u * lanes);
   let p6 = pixel(lane + 6u * lanes);
-  let p7 = pixel(lane + 7u * lanes);
   let top0 = i32(p0.i) * g.xStrideHeight + g.xOffsetHeight;
   let top1 = i32(p1.i) * g.xStrideHeight + g.xOffsetHeight;
   let top2 = i32(p2.i) * g.xStrideHeight + g.xOffsetHeight;
@@ -84,7 +83,6 @@ fn quad8x16(
   let top4 = i32(p4.i) * g.xStrideHeight + g.xOffsetHeight;
   let top5 = i32(p5.i) * g.xStrideHeight + g.xOffsetHeight;
   let top6 = i32(p6.i) * g.xStrideHeight + g.xOffsetHeight;
-  let top7 = i32(p7.i) * g.xStrideHeight + g.xOffsetHeight;
   let left0 = i32(p0.j) * g.xStrideWidth + g.xOffsetWidth;
   let left1 = i32(p1.j) * g.xStrideWidth + g.xOffsetWidth;
   let left2 = i32(p2.j) * g.xStrideWidth + g.xOffsetWidth;
@@ -92,7 +90,6 @@ fn quad8x16(
   let left4 = i32(p4.j) * g.xStrideWidth + g.xOffsetWidth;
   let left5 = i32(p5.j) * g.xStrideWidth + g.xOffsetWidth;
   let left6 = i32(p6.j) * g.xStrideWidth + g.xOffsetWidth;
-  let left7 = i32(p7.j) * g.xStrideWidth + g.xOffsetWidth;
   let image0 = (p0.n * g.groups + part) * g.inputs * plane;
   let image1 = (p1.n * g.groups + part) * g.inputs * plane;
   let image2 = (p2.n * g.groups + part) * g.inputs * plane;
@@ -100,7 +97,6 @@ fn quad8x16(
   let image4 = (p4.n * g.groups + part) * g.inputs * plane;
   let image5 = (p5.n * g.groups + part) * g.inputs * plane;
   let image6 = (p6.n * g.groups + part) * g.inputs * plane;
-  let image7 = (p7.n * g.groups + part) * g.inputs * plane;
   var s0_0 = vec4f();
   var s0_1 = vec4f();
   var s0_2 = vec4f();
@@ -129,11 +125,8 @@ fn quad8x16(
   var s6_1 = vec4f();
   var s6_2 = vec4f();
   var s6_3 = vec4f();
-  var s7_0 = vec4f();
-  var s7_1 = vec4f();
-  var s7_2 = vec4f();
-  var s7_3 = vec4f();
-  var row = part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first + (member & 3u);
+  let pitch = g.outputsPadded / 4u;
+  var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u + (member & 3u);
   let spans = (g.inputs + 63u) / 64u;
   for (var tap = 0u; tap < g.kernelHeight * g.kernelWidth; tap++) {
     let down = i32(tap / g.kernelWidth) * g.xStepHeight;
@@ -145,7 +138,6 @@ fn quad8x16(
     let in4 = (u32(top4 + down) < u32(g.xHeight)) & (u32(left4 + right) < u32(g.xWidth));
     let in5 = (u32(top5 + down) < u32(g.xHeight)) & (u32(left5 + right) < u32(g.xWidth));
     let in6 = (u32(top6 + down) < u32(g.xHeight)) & (u32(left6 + right) < u32(g.xWidth));
-    let in7 = (u32(top7 + down) < u32(g.xHeight)) & (u32(left7 + right) < u32(g.xWidth));
     let at0 = select(0u, image0 + u32((top0 + down) * g.xWidth + left0 + right), in0);
     let at1 = select(0u, image1 + u32((top1 + down) * g.xWidth + left1 + right), in1);
     let at2 = select(0u, image2 + u32((top2 + down) * g.xWidth + left2 + right), in2);
@@ -153,7 +145,6 @@ fn quad8x16(
     let at4 = select(0u, image4 + u32((top4 + down) * g.xWidth + left4 + right), in4);
     let at5 = select(0u, image5 + u32((top5 + down) * g.xWidth + left5 + right), in5);
     let at6 = select(0u, image6 + u32((top6 + down) * g.xWidth + left6 + right), in6);
-    let at7 = select(0u, image7 + u32((top7 + down) * g.xWidth + left7 + right), in7);
     for (var span = 0u; span < spans; span++) {
       var t0_0 = vec4f();
       var t0_1 = vec4f();
@@ -183,62 +174,90 @@ fn quad8x16(
       var t6_1 = vec4f();
       var t6_2 = vec4f();
       var t6_3 = vec4f();
-      var t7_0 = vec4f();
-      var t7_1 = vec4f();
-      var t7_2 = vec4f();
-      var t7_3 = vec4f();
       let end = min((span + 1u) * 64u, g.inputs);
-      for (var c = span * 64u; c < end; c++) {
+      for (var c = span * 64u; c < end; c += 2u) {
         let channel = c * plane;
-        let x0 = select(0.0, x[at0 + channel], in0);
-        let x1 = select(0.0, x[at1 + channel], in1);
-        let x2 = select(0.0, x[at2 + channel], in2);
-        let x3 = select(0.0, x[at3 + channel], in3);
-        let x4 = select(0.0, x[at4 + channel], in4);
-        let x5 = select(0.0, x[at5 + channel], in5);
-        let x6 = select(0.0, x[at6 + channel], in6);
-        let x7 = select(0.0, x[at7 + channel], in7);
-        let q0 = w[row + 0u];
-        let q1 = w[row + 4u];
-        let q2 = w[row + 8u];
-        let q3 = w[row + 12u];
-        let w0 = vec4f(quadBroadcast(q0, 0u), quadBroadcast(q0, 1u), quadBroadcast(q0, 2u), quadBroadcast(q0, 3u));
-        let w1 = vec4f(quadBroadcast(q1, 0u), quadBroadcast(q1, 1u), quadBroadcast(q1, 2u), quadBroadcast(q1, 3u));
-        let w2 = vec4f(quadBroadcast(q2, 0u), quadBroadcast(q2, 1u), quadBroadcast(q2, 2u), quadBroadcast(q2, 3u));
-        let w3 = vec4f(quadBroadcast(q3, 0u), quadBroadcast(q3, 1u), quadBroadcast(q3, 2u), quadBroadcast(q3, 3u));
-        t0_0 = fma(vec4f(x0), w0, t0_0);
-        t0_1 = fma(vec4f(x0), w1, t0_1);
-        t0_2 = fma(vec4f(x0), w2, t0_2);
-        t0_3 = fma(vec4f(x0), w3, t0_3);
-        t1_0 = fma(vec4f(x1), w0, t1_0);
-        t1_1 = fma(vec4f(x1), w1, t1_1);
-        t1_2 = fma(vec4f(x1), w2, t1_2);
-        t1_3 = fma(vec4f(x1), w3, t1_3);
-        t2_0 = fma(vec4f(x2), w0, t2_0);
-        t2_1 = fma(vec4f(x2), w1, t2_1);
-        t2_2 = fma(vec4f(x2), w2, t2_2);
-        t2_3 = fma(vec4f(x2), w3, t2_3);
-        t3_0 = fma(vec4f(x3), w0, t3_0);
-        t3_1 = fma(vec4f(x3), w1, t3_1);
-        t3_2 = fma(vec4f(x3), w2, t3_2);
-        t3_3 = fma(vec4f(x3), w3, t3_3);
-        t4_0 = fma(vec4f(x4), w0, t4_0);
-        t4_1 = fma(vec4f(x4), w1, t4_1);
-        t4_2 = fma(vec4f(x4), w2, t4_2);
-        t4_3 = fma(vec4f(x4), w3, t4_3);
-        t5_0 = fma(vec4f(x5), w0, t5_0);
-        t5_1 = fma(vec4f(x5), w1, t5_1);
-        t5_2 = fma(vec4f(x5), w2, t5_2);
-        t5_3 = fma(vec4f(x5), w3, t5_3);
-        t6_0 = fma(vec4f(x6), w0, t6_0);
-        t6_1 = fma(vec4f(x6), w1, t6_1);
-        t6_2 = fma(vec4f(x6), w2, t6_2);
-        t6_3 = fma(vec4f(x6), w3, t6_3);
-        t7_0 = fma(vec4f(x7), w0, t7_0);
-        t7_1 = fma(vec4f(x7), w1, t7_1);
-        t7_2 = fma(vec4f(x7), w2, t7_2);
-        t7_3 = fma(vec4f(x7), w3, t7_3);
-        row += g.outputsPadded;
+        let own_0 = w[row];
+        let w0_0 = quadBroadcast(own_0, 0u);
+        let w1_0 = quadBroadcast(own_0, 1u);
+        let w2_0 = quadBroadcast(own_0, 2u);
+        let w3_0 = quadBroadcast(own_0, 3u);
+        let x0_0 = select(0.0, x[at0 + channel], in0);
+        let x1_0 = select(0.0, x[at1 + channel], in1);
+        t0_0 = fma(vec4f(x0_0), w0_0, t0_0);
+        t0_1 = fma(vec4f(x0_0), w1_0, t0_1);
+        t0_2 = fma(vec4f(x0_0), w2_0, t0_2);
+        t0_3 = fma(vec4f(x0_0), w3_0, t0_3);
+        let x2_0 = select(0.0, x[at2 + channel], in2);
+        t1_0 = fma(vec4f(x1_0), w0_0, t1_0);
+        t1_1 = fma(vec4f(x1_0), w1_0, t1_1);
+        t1_2 = fma(vec4f(x1_0), w2_0, t1_2);
+        t1_3 = fma(vec4f(x1_0), w3_0, t1_3);
+        let x3_0 = select(0.0, x[at3 + channel], in3);
+        t2_0 = fma(vec4f(x2_0), w0_0, t2_0);
+        t2_1 = fma(vec4f(x2_0), w1_0, t2_1);
+        t2_2 = fma(vec4f(x2_0), w2_0, t2_2);
+        t2_3 = fma(vec4f(x2_0), w3_0, t2_3);
+        let x4_0 = select(0.0, x[at4 + channel], in4);
+        t3_0 = fma(vec4f(x3_0), w0_0, t3_0);
+        t3_1 = fma(vec4f(x3_0), w1_0, t3_1);
+        t3_2 = fma(vec4f(x3_0), w2_0, t3_2);
+        t3_3 = fma(vec4f(x3_0), w3_0, t3_3);
+        let x5_0 = select(0.0, x[at5 + channel], in5);
+        t4_0 = fma(vec4f(x4_0), w0_0, t4_0);
+        t4_1 = fma(vec4f(x4_0), w1_0, t4_1);
+        t4_2 = fma(vec4f(x4_0), w2_0, t4_2);
+        t4_3 = fma(vec4f(x4_0), w3_0, t4_3);
+        let x6_0 = select(0.0, x[at6 + channel], in6);
+        t5_0 = fma(vec4f(x5_0), w0_0, t5_0);
+        t5_1 = fma(vec4f(x5_0), w1_0, t5_1);
+        t5_2 = fma(vec4f(x5_0), w2_0, t5_2);
+        t5_3 = fma(vec4f(x5_0), w3_0, t5_3);
+        let own_1 = w[row + pitch];
+        let w0_1 = quadBroadcast(own_1, 0u);
+        let w1_1 = quadBroadcast(own_1, 1u);
+        let w2_1 = quadBroadcast(own_1, 2u);
+        let w3_1 = quadBroadcast(own_1, 3u);
+        let x0_1 = select(0.0, x[at0 + channel + plane], in0);
+        t6_0 = fma(vec4f(x6_0), w0_0, t6_0);
+        t6_1 = fma(vec4f(x6_0), w1_0, t6_1);
+        t6_2 = fma(vec4f(x6_0), w2_0, t6_2);
+        t6_3 = fma(vec4f(x6_0), w3_0, t6_3);
+        let x1_1 = select(0.0, x[at1 + channel + plane], in1);
+        t0_0 = fma(vec4f(x0_1), w0_1, t0_0);
+        t0_1 = fma(vec4f(x0_1), w1_1, t0_1);
+        t0_2 = fma(vec4f(x0_1), w2_1, t0_2);
+        t0_3 = fma(vec4f(x0_1), w3_1, t0_3);
+        let x2_1 = select(0.0, x[at2 + channel + plane], in2);
+        t1_0 = fma(vec4f(x1_1), w0_1, t1_0);
+        t1_1 = fma(vec4f(x1_1), w1_1, t1_1);
+        t1_2 = fma(vec4f(x1_1), w2_1, t1_2);
+        t1_3 = fma(vec4f(x1_1), w3_1, t1_3);
+        let x3_1 = select(0.0, x[at3 + channel + plane], in3);
+        t2_0 = fma(vec4f(x2_1), w0_1, t2_0);
+        t2_1 = fma(vec4f(x2_1), w1_1, t2_1);
+        t2_2 = fma(vec4f(x2_1), w2_1, t2_2);
+        t2_3 = fma(vec4f(x2_1), w3_1, t2_3);
+        let x4_1 = select(0.0, x[at4 + channel + plane], in4);
+        t3_0 = fma(vec4f(x3_1), w0_1, t3_0);
+        t3_1 = fma(vec4f(x3_1), w1_1, t3_1);
+        t3_2 = fma(vec4f(x3_1), w2_1, t3_2);
+        t3_3 = fma(vec4f(x3_1), w3_1, t3_3);
+        let x5_1 = select(0.0, x[at5 + channel + plane], in5);
+        t4_0 = fma(vec4f(x4_1), w0_1, t4_0);
+        t4_1 = fma(vec4f(x4_1), w1_1, t4_1);
+        t4_2 = fma(vec4f(x4_1), w2_1, t4_2);
+        t4_3 = fma(vec4f(x4_1), w3_1, t4_3);
+        let x6_1 = select(0.0, x[at6 + channel + plane], in6);
+        t5_0 = fma(vec4f(x5_1), w0_1, t5_0);
+        t5_1 = fma(vec4f(x5_1), w1_1, t5_1);
+        t5_2 = fma(vec4f(x5_1), w2_1, t5_2);
+        t5_3 = fma(vec4f(x5_1), w3_1, t5_3);
+        t6_0 = fma(vec4f(x6_1), w0_1, t6_0);
+        t6_1 = fma(vec4f(x6_1), w1_1, t6_1);
+        t6_2 = fma(vec4f(x6_1), w2_1, t6_2);
+        t6_3 = fma(vec4f(x6_1), w3_1, t6_3);
+        row += 2u * pitch;
       }
       s0_0 += t0_0;
       s0_1 += t0_1;
@@ -268,32 +287,28 @@ fn quad8x16(
       s6_1 += t6_1;
       s6_2 += t6_2;
       s6_3 += t6_3;
-      s7_0 += t7_0;
-      s7_1 += t7_1;
-      s7_2 += t7_2;
-      s7_3 += t7_3;
     }
   }
   if (item >= g.groups) {
     return;
   }
-  let sums = array<array<f32, 8>, 16>(
-    array<f32, 8>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x, s7_0.x),
-    array<f32, 8>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y, s7_0.y),
-    array<f32, 8>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z),
-    array<f32, 8>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w),
-    array<f32, 8>(s0_1.x, s1_1.x, s2_1.x, s3_1.x, s4_1.x, s5_1.x, s6_1.x, s7_1.x),
-    array<f32, 8>(s0_1.y, s1_1.y, s2_1.y, s3_1.y, s4_1.y, s5_1.y, s6_1.y, s7_1.y),
-    array<f32, 8>(s0_1.z, s1_1.z, s2_1.z, s3_1.z, s4_1.z, s5_1.z, s6_1.z, s7_1.z),
-    array<f32, 8>(s0_1.w, s1_1.w, s2_1.w, s3_1.w, s4_1.w, s5_1.w, s6_1.w, s7_1.w),
-    array<f32, 8>(s0_2.x, s1_2.x, s2_2.x, s3_2.x, s4_2.x, s5_2.x, s6_2.x, s7_2.x),
-    array<f32, 8>(s0_2.y, s1_2.y, s2_2.y, s3_2.y, s4_2.y, s5_2.y, s6_2.y, s7_2.y),
-    array<f32, 8>(s0_2.z, s1_2.z, s2_2.z, s3_2.z, s4_2.z, s5_2.z, s6_2.z, s7_2.z),
-    array<f32, 8>(s0_2.w, s1_2.w, s2_2.w, s3_2.w, s4_2.w, s5_2.w, s6_2.w, s7_2.w),
-    array<f32, 8>(s0_3.x, s1_3.x, s2_3.x, s3_3.x, s4_3.x, s5_3.x, s6_3.x, s7_3.x),
-    array<f32, 8>(s0_3.y, s1_3.y, s2_3.y, s3_3.y, s4_3.y, s5_3.y, s6_3.y, s7_3.y),
-    array<f32, 8>(s0_3.z, s1_3.z, s2_3.z, s3_3.z, s4_3.z, s5_3.z, s6_3.z, s7_3.z),
-    array<f32, 8>(s0_3.w, s1_3.w, s2_3.w, s3_3.w, s4_3.w, s5_3.w, s6_3.w, s7_3.w),
+  let sums = array<array<f32, 7>, 16>(
+    array<f32, 7>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x),
+    array<f32, 7>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y),
+    array<f32, 7>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z),
+    array<f32, 7>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w),
+    array<f32, 7>(s0_1.x, s1_1.x, s2_1.x, s3_1.x, s4_1.x, s5_1.x, s6_1.x),
+    array<f32, 7>(s0_1.y, s1_1.y, s2_1.y, s3_1.y, s4_1.y, s5_1.y, s6_1.y),
+    array<f32, 7>(s0_1.z, s1_1.z, s2_1.z, s3_1.z, s4_1.z, s5_1.z, s6_1.z),
+    array<f32, 7>(s0_1.w, s1_1.w, s2_1.w, s3_1.w, s4_1.w, s5_1.w, s6_1.w),
+    array<f32, 7>(s0_2.x, s1_2.x, s2_2.x, s3_2.x, s4_2.x, s5_2.x, s6_2.x),
+    array<f32, 7>(s0_2.y, s1_2.y, s2_2.y, s3_2.y, s4_2.y, s5_2.y, s6_2.y),
+    array<f32, 7>(s0_2.z, s1_2.z, s2_2.z, s3_2.z, s4_2.z, s5_2.z, s6_2.z),
+    array<f32, 7>(s0_2.w, s1_2.w, s2_2.w, s3_2.w, s4_2.w, s5_2.w, s6_2.w),
+    array<f32, 7>(s0_3.x, s1_3.x, s2_3.x, s3_3.x, s4_3.x, s5_3.x, s6_3.x),
+    array<f32, 7>(s0_3.y, s1_3.y, s2_3.y, s3_3.y, s4_3.y, s5_3.y, s6_3.y),
+    array<f32, 7>(s0_3.z, s1_3.z, s2_3.z, s3_3.z, s4_3.z, s5_3.z, s6_3.z),
+    array<f32, 7>(s0_3.w, s1_3.w, s2_3.w, s3_3.w, s4_3.w, s5_3.w, s6_3.w),
   );
   let to0 = address(p0, part * g.outputs + first);
   let to1 = address(p1, part * g.outputs + first);
@@ -302,7 +317,6 @@ fn quad8x16(
   let to4 = address(p4, part * g.outputs + first);
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
-  let to7 = address(p7, part * g.outputs + first);
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
@@ -327,9 +341,6 @@ fn quad8x16(
     }
     if (lane + 6u * lanes < count) {
       y[to6 + up] = column[6] + bias;
-    }
-    if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
     }
   }
 }
@@ -415,7 +426,8 @@ fn flatQuad8x16(
   var s7_1 = vec4f();
   var s7_2 = vec4f();
   var s7_3 = vec4f();
-  var row = part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first + (member & 3u);
+  let pitch = g.outputsPadded / 4u;
+  var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u + (member & 3u);
   let total = g.kernelHeight * g.kernelWidth * g.inputs;
   var c = 0u;
   var kh = 0;
@@ -482,14 +494,11 @@ fn flatQuad8x16(
       let x5 = select(0.0, x[select(0u, at5, in5)], in5);
       let x6 = select(0.0, x[select(0u, at6, in6)], in6);
       let x7 = select(0.0, x[select(0u, at7, in7)], in7);
-      let q0 = w[row + 0u];
-      let q1 = w[row + 4u];
-      let q2 = w[row + 8u];
-      let q3 = w[row + 12u];
-      let w0 = vec4f(quadBroadcast(q0, 0u), quadBroadcast(q0, 1u), quadBroadcast(q0, 2u), quadBroadcast(q0, 3u));
-      let w1 = vec4f(quadBroadcast(q1, 0u), quadBroadcast(q1, 1u), quadBroadcast(q1, 2u), quadBroadcast(q1, 3u));
-      let w2 = vec4f(quadBroadcast(q2, 0u), quadBroadcast(q2, 1u), quadBroadcast(q2, 2u), quadBroadcast(q2, 3u));
-      let w3 = vec4f(quadBroadcast(q3, 0u), quadBroadcast(q3, 1u), quadBroadcast(q3, 2u), quadBroadcast(q3, 3u));
+      let own = w[row];
+      let w0 = quadBroadcast(own, 0u);
+      let w1 = quadBroadcast(own, 1u);
+      let w2 = quadBroadcast(own, 2u);
+      let w3 = quadBroadcast(own, 3u);
       t0_0 = fma(vec4f(x0), w0, t0_0);
       t0_1 = fma(vec4f(x0), w1, t0_1);
       t0_2 = fma(vec4f(x0), w2, t0_2);
@@ -522,7 +531,7 @@ fn flatQuad8x16(
       t7_1 = fma(vec4f(x7), w1, t7_1);
       t7_2 = fma(vec4f(x7), w2, t7_2);
       t7_3 = fma(vec4f(x7), w3, t7_3);
-      row += g.outputsPadded;
+      row += pitch;
       // The next channel, or the next tap's first.
       c += 1u;
       let pastChannels = c == g.inputs;
@@ -621,6 +630,526 @@ fn flatQuad8x16(
     }
     if (lane + 7u * lanes < count) {
       y[to7 + up] = column[7] + bias;
+    }
+  }
+}
+
+// 7 adjacent pixels of a row x 16 output channels, of a window three wide.
+@compute @workgroup_size(32)
+fn row7x16(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let strips = (g.gridWidth + 6u) / 7u;
+  let count = g.batch * g.gridHeight * strips;
+  let lanes = (count + 3u) / 4u * 4u;
+  let tiles = g.outputsPadded / 16u;
+  let index = (group.y * groups.x + group.x) * 32u + local;
+  let lane = index % lanes;
+  let first = index / lanes % tiles * 16u;
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
+  let plane = u32(g.xHeight * g.xWidth);
+  // The strip; the last one stands in for those past the end.
+  let strip = min(lane, count - 1u);
+  let start = Pixel(strip / (g.gridHeight * strips), strip / strips % g.gridHeight, strip % strips * 7u);
+  let top = i32(start.i) * g.xStrideHeight + g.xOffsetHeight;
+  // The leftmost column that the strip reads: taps run to the left of it or to the right.
+  let left = i32(start.j) + g.xOffsetWidth + min(0, 2 * g.xStepWidth);
+  let leftmost = select(0, 2, g.xStepWidth < 0);
+  let image = (start.n * g.groups + part) * g.inputs * plane;
+  var s0_0 = vec4f();
+  var s0_1 = vec4f();
+  var s0_2 = vec4f();
+  var s0_3 = vec4f();
+  var s1_0 = vec4f();
+  var s1_1 = vec4f();
+  var s1_2 = vec4f();
+  var s1_3 = vec4f();
+  var s2_0 = vec4f();
+  var s2_1 = vec4f();
+  var s2_2 = vec4f();
+  var s2_3 = vec4f();
+  var s3_0 = vec4f();
+  var s3_1 = vec4f();
+  var s3_2 = vec4f();
+  var s3_3 = vec4f();
+  var s4_0 = vec4f();
+  var s4_1 = vec4f();
+  var s4_2 = vec4f();
+  var s4_3 = vec4f();
+  var s5_0 = vec4f();
+  var s5_1 = vec4f();
+  var s5_2 = vec4f();
+  var s5_3 = vec4f();
+  var s6_0 = vec4f();
+  var s6_1 = vec4f();
+  var s6_2 = vec4f();
+  var s6_3 = vec4f();
+  let pitch = g.outputsPadded / 4u;
+  let base = part * g.kernelHeight * 3u * g.inputs * pitch + first / 4u + (member & 3u);
+  for (var begin = 0u; begin < g.inputs; begin += 32u) {
+    let end = min(begin + 32u, g.inputs);
+    for (var kh = 0u; kh < g.kernelHeight; kh++) {
+      let i = top + i32(kh) * g.xStepHeight;
+      let inside = u32(i) < u32(g.xHeight);
+      let line = image + u32(i * g.xWidth);
+      let in0 = inside & (u32(left + 0) < u32(g.xWidth));
+      let in1 = inside & (u32(left + 1) < u32(g.xWidth));
+      let in2 = inside & (u32(left + 2) < u32(g.xWidth));
+      let in3 = inside & (u32(left + 3) < u32(g.xWidth));
+      let in4 = inside & (u32(left + 4) < u32(g.xWidth));
+      let in5 = inside & (u32(left + 5) < u32(g.xWidth));
+      let in6 = inside & (u32(left + 6) < u32(g.xWidth));
+      let in7 = inside & (u32(left + 7) < u32(g.xWidth));
+      let in8 = inside & (u32(left + 8) < u32(g.xWidth));
+      let at0 = select(0u, line + u32(left + 0), in0);
+      let at1 = select(0u, line + u32(left + 1), in1);
+      let at2 = select(0u, line + u32(left + 2), in2);
+      let at3 = select(0u, line + u32(left + 3), in3);
+      let at4 = select(0u, line + u32(left + 4), in4);
+      let at5 = select(0u, line + u32(left + 5), in5);
+      let at6 = select(0u, line + u32(left + 6), in6);
+      let at7 = select(0u, line + u32(left + 7), in7);
+      let at8 = select(0u, line + u32(left + 8), in8);
+      var row0 = base + ((kh * 3u + u32(abs(0 - leftmost))) * g.inputs + begin) * pitch;
+      var row1 = base + ((kh * 3u + u32(abs(1 - leftmost))) * g.inputs + begin) * pitch;
+      var row2 = base + ((kh * 3u + u32(abs(2 - leftmost))) * g.inputs + begin) * pitch;
+      var t0_0 = vec4f();
+      var t0_1 = vec4f();
+      var t0_2 = vec4f();
+      var t0_3 = vec4f();
+      var t1_0 = vec4f();
+      var t1_1 = vec4f();
+      var t1_2 = vec4f();
+      var t1_3 = vec4f();
+      var t2_0 = vec4f();
+      var t2_1 = vec4f();
+      var t2_2 = vec4f();
+      var t2_3 = vec4f();
+      var t3_0 = vec4f();
+      var t3_1 = vec4f();
+      var t3_2 = vec4f();
+      var t3_3 = vec4f();
+      var t4_0 = vec4f();
+      var t4_1 = vec4f();
+      var t4_2 = vec4f();
+      var t4_3 = vec4f();
+      var t5_0 = vec4f();
+      var t5_1 = vec4f();
+      var t5_2 = vec4f();
+      var t5_3 = vec4f();
+      var t6_0 = vec4f();
+      var t6_1 = vec4f();
+      var t6_2 = vec4f();
+      var t6_3 = vec4f();
+      for (var c = begin; c < end; c++) {
+        let channel = c * plane;
+        let own0 = w[row0];
+        let w0_0 = quadBroadcast(own0, 0u);
+        let w0_1 = quadBroadcast(own0, 1u);
+        let w0_2 = quadBroadcast(own0, 2u);
+        let w0_3 = quadBroadcast(own0, 3u);
+        let own1 = w[row1];
+        let w1_0 = quadBroadcast(own1, 0u);
+        let w1_1 = quadBroadcast(own1, 1u);
+        let w1_2 = quadBroadcast(own1, 2u);
+        let w1_3 = quadBroadcast(own1, 3u);
+        let own2 = w[row2];
+        let w2_0 = quadBroadcast(own2, 0u);
+        let w2_1 = quadBroadcast(own2, 1u);
+        let w2_2 = quadBroadcast(own2, 2u);
+        let w2_3 = quadBroadcast(own2, 3u);
+        let x0 = select(0.0, x[at0 + channel], in0);
+        let x1 = select(0.0, x[at1 + channel], in1);
+        let x2 = select(0.0, x[at2 + channel], in2);
+        let x3 = select(0.0, x[at3 + channel], in3);
+        t0_0 = fma(vec4f(x0), w0_0, t0_0);
+        t0_1 = fma(vec4f(x0), w0_1, t0_1);
+        t0_2 = fma(vec4f(x0), w0_2, t0_2);
+        t0_3 = fma(vec4f(x0), w0_3, t0_3);
+        t0_0 = fma(vec4f(x1), w1_0, t0_0);
+        t0_1 = fma(vec4f(x1), w1_1, t0_1);
+        t0_2 = fma(vec4f(x1), w1_2, t0_2);
+        t0_3 = fma(vec4f(x1), w1_3, t0_3);
+        t0_0 = fma(vec4f(x2), w2_0, t0_0);
+        t0_1 = fma(vec4f(x2), w2_1, t0_1);
+        t0_2 = fma(vec4f(x2), w2_2, t0_2);
+        t0_3 = fma(vec4f(x2), w2_3, t0_3);
+        let x4 = select(0.0, x[at4 + channel], in4);
+        t1_0 = fma(vec4f(x1), w0_0, t1_0);
+        t1_1 = fma(vec4f(x1), w0_1, t1_1);
+        t1_2 = fma(vec4f(x1), w0_2, t1_2);
+        t1_3 = fma(vec4f(x1), w0_3, t1_3);
+        t1_0 = fma(vec4f(x2), w1_0, t1_0);
+        t1_1 = fma(vec4f(x2), w1_1, t1_1);
+        t1_2 = fma(vec4f(x2), w1_2, t1_2);
+        t1_3 = fma(vec4f(x2), w1_3, t1_3);
+        t1_0 = fma(vec4f(x3), w2_0, t1_0);
+        t1_1 = fma(vec4f(x3), w2_1, t1_1);
+        t1_2 = fma(vec4f(x3), w2_2, t1_2);
+        t1_3 = fma(vec4f(x3), w2_3, t1_3);
+        let x5 = select(0.0, x[at5 + channel], in5);
+        t2_0 = fma(vec4f(x2), w0_0, t2_0);
+        t2_1 = fma(vec4f(x2), w0_1, t2_1);
+        t2_2 = fma(vec4f(x2), w0_2, t2_2);
+        t2_3 = fma(vec4f(x2), w0_3, t2_3);
+        t2_0 = fma(vec4f(x3), w1_0, t2_0);
+        t2_1 = fma(vec4f(x3), w1_1, t2_1);
+        t2_2 = fma(vec4f(x3), w1_2, t2_2);
+        t2_3 = fma(vec4f(x3), w1_3, t2_3);
+        t2_0 = fma(vec4f(x4), w2_0, t2_0);
+        t2_1 = fma(vec4f(x4), w2_1, t2_1);
+        t2_2 = fma(vec4f(x4), w2_2, t2_2);
+        t2_3 = fma(vec4f(x4), w2_3, t2_3);
+        let x6 = select(0.0, x[at6 + channel], in6);
+        t3_0 = fma(vec4f(x3), w0_0, t3_0);
+        t3_1 = fma(vec4f(x3), w0_1, t3_1);
+        t3_2 = fma(vec4f(x3), w0_2, t3_2);
+        t3_3 = fma(vec4f(x3), w0_3, t3_3);
+        t3_0 = fma(vec4f(x4), w1_0, t3_0);
+        t3_1 = fma(vec4f(x4), w1_1, t3_1);
+        t3_2 = fma(vec4f(x4), w1_2, t3_2);
+        t3_3 = fma(vec4f(x4), w1_3, t3_3);
+        t3_0 = fma(vec4f(x5), w2_0, t3_0);
+        t3_1 = fma(vec4f(x5), w2_1, t3_1);
+        t3_2 = fma(vec4f(x5), w2_2, t3_2);
+        t3_3 = fma(vec4f(x5), w2_3, t3_3);
+        let x7 = select(0.0, x[at7 + channel], in7);
+        t4_0 = fma(vec4f(x4), w0_0, t4_0);
+        t4_1 = fma(vec4f(x4), w0_1, t4_1);
+        t4_2 = fma(vec4f(x4), w0_2, t4_2);
+        t4_3 = fma(vec4f(x4), w0_3, t4_3);
+        t4_0 = fma(vec4f(x5), w1_0, t4_0);
+        t4_1 = fma(vec4f(x5), w1_1, t4_1);
+        t4_2 = fma(vec4f(x5), w1_2, t4_2);
+        t4_3 = fma(vec4f(x5), w1_3, t4_3);
+        t4_0 = fma(vec4f(x6), w2_0, t4_0);
+        t4_1 = fma(vec4f(x6), w2_1, t4_1);
+        t4_2 = fma(vec4f(x6), w2_2, t4_2);
+        t4_3 = fma(vec4f(x6), w2_3, t4_3);
+        let x8 = select(0.0, x[at8 + channel], in8);
+        t5_0 = fma(vec4f(x5), w0_0, t5_0);
+        t5_1 = fma(vec4f(x5), w0_1, t5_1);
+        t5_2 = fma(vec4f(x5), w0_2, t5_2);
+        t5_3 = fma(vec4f(x5), w0_3, t5_3);
+        t5_0 = fma(vec4f(x6), w1_0, t5_0);
+        t5_1 = fma(vec4f(x6), w1_1, t5_1);
+        t5_2 = fma(vec4f(x6), w1_2, t5_2);
+        t5_3 = fma(vec4f(x6), w1_3, t5_3);
+        t5_0 = fma(vec4f(x7), w2_0, t5_0);
+        t5_1 = fma(vec4f(x7), w2_1, t5_1);
+        t5_2 = fma(vec4f(x7), w2_2, t5_2);
+        t5_3 = fma(vec4f(x7), w2_3, t5_3);
+        t6_0 = fma(vec4f(x6), w0_0, t6_0);
+        t6_1 = fma(vec4f(x6), w0_1, t6_1);
+        t6_2 = fma(vec4f(x6), w0_2, t6_2);
+        t6_3 = fma(vec4f(x6), w0_3, t6_3);
+        t6_0 = fma(vec4f(x7), w1_0, t6_0);
+        t6_1 = fma(vec4f(x7), w1_1, t6_1);
+        t6_2 = fma(vec4f(x7), w1_2, t6_2);
+        t6_3 = fma(vec4f(x7), w1_3, t6_3);
+        t6_0 = fma(vec4f(x8), w2_0, t6_0);
+        t6_1 = fma(vec4f(x8), w2_1, t6_1);
+        t6_2 = fma(vec4f(x8), w2_2, t6_2);
+        t6_3 = fma(vec4f(x8), w2_3, t6_3);
+        row0 += pitch;
+        row1 += pitch;
+        row2 += pitch;
+      }
+      s0_0 += t0_0;
+      s0_1 += t0_1;
+      s0_2 += t0_2;
+      s0_3 += t0_3;
+      s1_0 += t1_0;
+      s1_1 += t1_1;
+      s1_2 += t1_2;
+      s1_3 += t1_3;
+      s2_0 += t2_0;
+      s2_1 += t2_1;
+      s2_2 += t2_2;
+      s2_3 += t2_3;
+      s3_0 += t3_0;
+      s3_1 += t3_1;
+      s3_2 += t3_2;
+      s3_3 += t3_3;
+      s4_0 += t4_0;
+      s4_1 += t4_1;
+      s4_2 += t4_2;
+      s4_3 += t4_3;
+      s5_0 += t5_0;
+      s5_1 += t5_1;
+      s5_2 += t5_2;
+      s5_3 += t5_3;
+      s6_0 += t6_0;
+      s6_1 += t6_1;
+      s6_2 += t6_2;
+      s6_3 += t6_3;
+    }
+  }
+  if (item >= g.groups) {
+    return;
+  }
+  let sums = array<array<f32, 7>, 16>(
+    array<f32, 7>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x),
+    array<f32, 7>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y),
+    array<f32, 7>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z),
+    array<f32, 7>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w),
+    array<f32, 7>(s0_1.x, s1_1.x, s2_1.x, s3_1.x, s4_1.x, s5_1.x, s6_1.x),
+    array<f32, 7>(s0_1.y, s1_1.y, s2_1.y, s3_1.y, s4_1.y, s5_1.y, s6_1.y),
+    array<f32, 7>(s0_1.z, s1_1.z, s2_1.z, s3_1.z, s4_1.z, s5_1.z, s6_1.z),
+    array<f32, 7>(s0_1.w, s1_1.w, s2_1.w, s3_1.w, s4_1.w, s5_1.w, s6_1.w),
+    array<f32, 7>(s0_2.x, s1_2.x, s2_2.x, s3_2.x, s4_2.x, s5_2.x, s6_2.x),
+    array<f32, 7>(s0_2.y, s1_2.y, s2_2.y, s3_2.y, s4_2.y, s5_2.y, s6_2.y),
+    array<f32, 7>(s0_2.z, s1_2.z, s2_2.z, s3_2.z, s4_2.z, s5_2.z, s6_2.z),
+    array<f32, 7>(s0_2.w, s1_2.w, s2_2.w, s3_2.w, s4_2.w, s5_2.w, s6_2.w),
+    array<f32, 7>(s0_3.x, s1_3.x, s2_3.x, s3_3.x, s4_3.x, s5_3.x, s6_3.x),
+    array<f32, 7>(s0_3.y, s1_3.y, s2_3.y, s3_3.y, s4_3.y, s5_3.y, s6_3.y),
+    array<f32, 7>(s0_3.z, s1_3.z, s2_3.z, s3_3.z, s4_3.z, s5_3.z, s6_3.z),
+    array<f32, 7>(s0_3.w, s1_3.w, s2_3.w, s3_3.w, s4_3.w, s5_3.w, s6_3.w),
+  );
+  let to = address(start, part * g.outputs + first);
+  for (var o = 0u; o < min(16u, g.outputs - first); o++) {
+    let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
+    let column = sums[o];
+    let up = o * g.yHeight * g.yWidth;
+    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
+      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    }
+    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
+      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    }
+    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
+      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    }
+    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
+      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    }
+    if ((lane < count) & (start.j + 4u < g.gridWidth)) {
+      y[to + up + 4u * g.yStrideWidth] = column[4] + bias;
+    }
+    if ((lane < count) & (start.j + 5u < g.gridWidth)) {
+      y[to + up + 5u * g.yStrideWidth] = column[5] + bias;
+    }
+    if ((lane < count) & (start.j + 6u < g.gridWidth)) {
+      y[to + up + 6u * g.yStrideWidth] = column[6] + bias;
+    }
+  }
+}
+
+// 4 adjacent pixels of a row x 16 output channels, of a window three wide.
+@compute @workgroup_size(32)
+fn row4x16(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let strips = (g.gridWidth + 3u) / 4u;
+  let count = g.batch * g.gridHeight * strips;
+  let lanes = (count + 3u) / 4u * 4u;
+  let tiles = g.outputsPadded / 16u;
+  let index = (group.y * groups.x + group.x) * 32u + local;
+  let lane = index % lanes;
+  let first = index / lanes % tiles * 16u;
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
+  let plane = u32(g.xHeight * g.xWidth);
+  // The strip; the last one stands in for those past the end.
+  let strip = min(lane, count - 1u);
+  let start = Pixel(strip / (g.gridHeight * strips), strip / strips % g.gridHeight, strip % strips * 4u);
+  let top = i32(start.i) * g.xStrideHeight + g.xOffsetHeight;
+  // The leftmost column that the strip reads: taps run to the left of it or to the right.
+  let left = i32(start.j) + g.xOffsetWidth + min(0, 2 * g.xStepWidth);
+  let leftmost = select(0, 2, g.xStepWidth < 0);
+  let image = (start.n * g.groups + part) * g.inputs * plane;
+  var s0_0 = vec4f();
+  var s0_1 = vec4f();
+  var s0_2 = vec4f();
+  var s0_3 = vec4f();
+  var s1_0 = vec4f();
+  var s1_1 = vec4f();
+  var s1_2 = vec4f();
+  var s1_3 = vec4f();
+  var s2_0 = vec4f();
+  var s2_1 = vec4f();
+  var s2_2 = vec4f();
+  var s2_3 = vec4f();
+  var s3_0 = vec4f();
+  var s3_1 = vec4f();
+  var s3_2 = vec4f();
+  var s3_3 = vec4f();
+  let pitch = g.outputsPadded / 4u;
+  let base = part * g.kernelHeight * 3u * g.inputs * pitch + first / 4u + (member & 3u);
+  for (var begin = 0u; begin < g.inputs; begin += 32u) {
+    let end = min(begin + 32u, g.inputs);
+    for (var kh = 0u; kh < g.kernelHeight; kh++) {
+      let i = top + i32(kh) * g.xStepHeight;
+      let inside = u32(i) < u32(g.xHeight);
+      let line = image + u32(i * g.xWidth);
+      let in0 = inside & (u32(left + 0) < u32(g.xWidth));
+      let in1 = inside & (u32(left + 1) < u32(g.xWidth));
+      let in2 = inside & (u32(left + 2) < u32(g.xWidth));
+      let in3 = inside & (u32(left + 3) < u32(g.xWidth));
+      let in4 = inside & (u32(left + 4) < u32(g.xWidth));
+      let in5 = inside & (u32(left + 5) < u32(g.xWidth));
+      let at0 = select(0u, line + u32(left + 0), in0);
+      let at1 = select(0u, line + u32(left + 1), in1);
+      let at2 = select(0u, line + u32(left + 2), in2);
+      let at3 = select(0u, line + u32(left + 3), in3);
+      let at4 = select(0u, line + u32(left + 4), in4);
+      let at5 = select(0u, line + u32(left + 5), in5);
+      var row0 = base + ((kh * 3u + u32(abs(0 - leftmost))) * g.inputs + begin) * pitch;
+      var row1 = base + ((kh * 3u + u32(abs(1 - leftmost))) * g.inputs + begin) * pitch;
+      var row2 = base + ((kh * 3u + u32(abs(2 - leftmost))) * g.inputs + begin) * pitch;
+      var t0_0 = vec4f();
+      var t0_1 = vec4f();
+      var t0_2 = vec4f();
+      var t0_3 = vec4f();
+      var t1_0 = vec4f();
+      var t1_1 = vec4f();
+      var t1_2 = vec4f();
+      var t1_3 = vec4f();
+      var t2_0 = vec4f();
+      var t2_1 = vec4f();
+      var t2_2 = vec4f();
+      var t2_3 = vec4f();
+      var t3_0 = vec4f();
+      var t3_1 = vec4f();
+      var t3_2 = vec4f();
+      var t3_3 = vec4f();
+      for (var c = begin; c < end; c++) {
+        let channel = c * plane;
+        let own0 = w[row0];
+        let w0_0 = quadBroadcast(own0, 0u);
+        let w0_1 = quadBroadcast(own0, 1u);
+        let w0_2 = quadBroadcast(own0, 2u);
+        let w0_3 = quadBroadcast(own0, 3u);
+        let own1 = w[row1];
+        let w1_0 = quadBroadcast(own1, 0u);
+        let w1_1 = quadBroadcast(own1, 1u);
+        let w1_2 = quadBroadcast(own1, 2u);
+        let w1_3 = quadBroadcast(own1, 3u);
+        let own2 = w[row2];
+        let w2_0 = quadBroadcast(own2, 0u);
+        let w2_1 = quadBroadcast(own2, 1u);
+        let w2_2 = quadBroadcast(own2, 2u);
+        let w2_3 = quadBroadcast(own2, 3u);
+        let x0 = select(0.0, x[at0 + channel], in0);
+        let x1 = select(0.0, x[at1 + channel], in1);
+        let x2 = select(0.0, x[at2 + channel], in2);
+        let x3 = select(0.0, x[at3 + channel], in3);
+        t0_0 = fma(vec4f(x0), w0_0, t0_0);
+        t0_1 = fma(vec4f(x0), w0_1, t0_1);
+        t0_2 = fma(vec4f(x0), w0_2, t0_2);
+        t0_3 = fma(vec4f(x0), w0_3, t0_3);
+        t0_0 = fma(vec4f(x1), w1_0, t0_0);
+        t0_1 = fma(vec4f(x1), w1_1, t0_1);
+        t0_2 = fma(vec4f(x1), w1_2, t0_2);
+        t0_3 = fma(vec4f(x1), w1_3, t0_3);
+        t0_0 = fma(vec4f(x2), w2_0, t0_0);
+        t0_1 = fma(vec4f(x2), w2_1, t0_1);
+        t0_2 = fma(vec4f(x2), w2_2, t0_2);
+        t0_3 = fma(vec4f(x2), w2_3, t0_3);
+        let x4 = select(0.0, x[at4 + channel], in4);
+        t1_0 = fma(vec4f(x1), w0_0, t1_0);
+        t1_1 = fma(vec4f(x1), w0_1, t1_1);
+        t1_2 = fma(vec4f(x1), w0_2, t1_2);
+        t1_3 = fma(vec4f(x1), w0_3, t1_3);
+        t1_0 = fma(vec4f(x2), w1_0, t1_0);
+        t1_1 = fma(vec4f(x2), w1_1, t1_1);
+        t1_2 = fma(vec4f(x2), w1_2, t1_2);
+        t1_3 = fma(vec4f(x2), w1_3, t1_3);
+        t1_0 = fma(vec4f(x3), w2_0, t1_0);
+        t1_1 = fma(vec4f(x3), w2_1, t1_1);
+        t1_2 = fma(vec4f(x3), w2_2, t1_2);
+        t1_3 = fma(vec4f(x3), w2_3, t1_3);
+        let x5 = select(0.0, x[at5 + channel], in5);
+        t2_0 = fma(vec4f(x2), w0_0, t2_0);
+        t2_1 = fma(vec4f(x2), w0_1, t2_1);
+        t2_2 = fma(vec4f(x2), w0_2, t2_2);
+        t2_3 = fma(vec4f(x2), w0_3, t2_3);
+        t2_0 = fma(vec4f(x3), w1_0, t2_0);
+        t2_1 = fma(vec4f(x3), w1_1, t2_1);
+        t2_2 = fma(vec4f(x3), w1_2, t2_2);
+        t2_3 = fma(vec4f(x3), w1_3, t2_3);
+        t2_0 = fma(vec4f(x4), w2_0, t2_0);
+        t2_1 = fma(vec4f(x4), w2_1, t2_1);
+        t2_2 = fma(vec4f(x4), w2_2, t2_2);
+        t2_3 = fma(vec4f(x4), w2_3, t2_3);
+        t3_0 = fma(vec4f(x3), w0_0, t3_0);
+        t3_1 = fma(vec4f(x3), w0_1, t3_1);
+        t3_2 = fma(vec4f(x3), w0_2, t3_2);
+        t3_3 = fma(vec4f(x3), w0_3, t3_3);
+        t3_0 = fma(vec4f(x4), w1_0, t3_0);
+        t3_1 = fma(vec4f(x4), w1_1, t3_1);
+        t3_2 = fma(vec4f(x4), w1_2, t3_2);
+        t3_3 = fma(vec4f(x4), w1_3, t3_3);
+        t3_0 = fma(vec4f(x5), w2_0, t3_0);
+        t3_1 = fma(vec4f(x5), w2_1, t3_1);
+        t3_2 = fma(vec4f(x5), w2_2, t3_2);
+        t3_3 = fma(vec4f(x5), w2_3, t3_3);
+        row0 += pitch;
+        row1 += pitch;
+        row2 += pitch;
+      }
+      s0_0 += t0_0;
+      s0_1 += t0_1;
+      s0_2 += t0_2;
+      s0_3 += t0_3;
+      s1_0 += t1_0;
+      s1_1 += t1_1;
+      s1_2 += t1_2;
+      s1_3 += t1_3;
+      s2_0 += t2_0;
+      s2_1 += t2_1;
+      s2_2 += t2_2;
+      s2_3 += t2_3;
+      s3_0 += t3_0;
+      s3_1 += t3_1;
+      s3_2 += t3_2;
+      s3_3 += t3_3;
+    }
+  }
+  if (item >= g.groups) {
+    return;
+  }
+  let sums = array<array<f32, 4>, 16>(
+    array<f32, 4>(s0_0.x, s1_0.x, s2_0.x, s3_0.x),
+    array<f32, 4>(s0_0.y, s1_0.y, s2_0.y, s3_0.y),
+    array<f32, 4>(s0_0.z, s1_0.z, s2_0.z, s3_0.z),
+    array<f32, 4>(s0_0.w, s1_0.w, s2_0.w, s3_0.w),
+    array<f32, 4>(s0_1.x, s1_1.x, s2_1.x, s3_1.x),
+    array<f32, 4>(s0_1.y, s1_1.y, s2_1.y, s3_1.y),
+    array<f32, 4>(s0_1.z, s1_1.z, s2_1.z, s3_1.z),
+    array<f32, 4>(s0_1.w, s1_1.w, s2_1.w, s3_1.w),
+    array<f32, 4>(s0_2.x, s1_2.x, s2_2.x, s3_2.x),
+    array<f32, 4>(s0_2.y, s1_2.y, s2_2.y, s3_2.y),
+    array<f32, 4>(s0_2.z, s1_2.z, s2_2.z, s3_2.z),
+    array<f32, 4>(s0_2.w, s1_2.w, s2_2.w, s3_2.w),
+    array<f32, 4>(s0_3.x, s1_3.x, s2_3.x, s3_3.x),
+    array<f32, 4>(s0_3.y, s1_3.y, s2_3.y, s3_3.y),
+    array<f32, 4>(s0_3.z, s1_3.z, s2_3.z, s3_3.z),
+    array<f32, 4>(s0_3.w, s1_3.w, s2_3.w, s3_3.w),
+  );
+  let to = address(start, part * g.outputs + first);
+  for (var o = 0u; o < min(16u, g.outputs - first); o++) {
+    let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
+    let column = sums[o];
+    let up = o * g.yHeight * g.yWidth;
+    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
+      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    }
+    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
+      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    }
+    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
+      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    }
+    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
+      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
     }
   }
 }

@@ -132,6 +132,7 @@ fn tile8x16(
   var s7_1 = vec4f();
   var s7_2 = vec4f();
   var s7_3 = vec4f();
+  let pitch = g.outputsPadded / 4u;
   var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u;
   let spans = (g.inputs + 63u) / 64u;
   for (var tap = 0u; tap < g.kernelHeight * g.kernelWidth; tap++) {
@@ -187,7 +188,7 @@ fn tile8x16(
       var t7_2 = vec4f();
       var t7_3 = vec4f();
       let end = min((span + 1u) * 64u, g.inputs);
-      for (var c = span * 64u; c < end; c++) {
+      for (var c = span * 64u; c < end; c += 1u) {
         let channel = c * plane;
         let x0 = select(0.0, x[at0 + channel], in0);
         let x1 = select(0.0, x[at1 + channel], in1);
@@ -233,7 +234,7 @@ fn tile8x16(
         t7_1 = fma(vec4f(x7), w1, t7_1);
         t7_2 = fma(vec4f(x7), w2, t7_2);
         t7_3 = fma(vec4f(x7), w3, t7_3);
-        row += g.outputsPadded / 4u;
+        row += pitch;
       }
       s0_0 += t0_0;
       s0_1 += t0_1;
@@ -408,6 +409,7 @@ fn flat8x16(
   var s7_1 = vec4f();
   var s7_2 = vec4f();
   var s7_3 = vec4f();
+  let pitch = g.outputsPadded / 4u;
   var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u;
   let total = g.kernelHeight * g.kernelWidth * g.inputs;
   var c = 0u;
@@ -511,7 +513,7 @@ fn flat8x16(
       t7_1 = fma(vec4f(x7), w1, t7_1);
       t7_2 = fma(vec4f(x7), w2, t7_2);
       t7_3 = fma(vec4f(x7), w3, t7_3);
-      row += g.outputsPadded / 4u;
+      row += pitch;
       // The next channel, or the next tap's first.
       c += 1u;
       let pastChannels = c == g.inputs;
@@ -669,6 +671,7 @@ fn tile8x4(
   var s5_0 = vec4f();
   var s6_0 = vec4f();
   var s7_0 = vec4f();
+  let pitch = g.outputsPadded / 4u;
   var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u;
   let spans = (g.inputs + 63u) / 64u;
   for (var tap = 0u; tap < g.kernelHeight * g.kernelWidth; tap++) {
@@ -700,7 +703,7 @@ fn tile8x4(
       var t6_0 = vec4f();
       var t7_0 = vec4f();
       let end = min((span + 1u) * 64u, g.inputs);
-      for (var c = span * 64u; c < end; c++) {
+      for (var c = span * 64u; c < end; c += 1u) {
         let channel = c * plane;
         let x0 = select(0.0, x[at0 + channel], in0);
         let x1 = select(0.0, x[at1 + channel], in1);
@@ -719,7 +722,7 @@ fn tile8x4(
         t5_0 = fma(vec4f(x5), w0, t5_0);
         t6_0 = fma(vec4f(x6), w0, t6_0);
         t7_0 = fma(vec4f(x7), w0, t7_0);
-        row += g.outputsPadded / 4u;
+        row += pitch;
       }
       s0_0 += t0_0;
       s1_0 += t1_0;
@@ -802,6 +805,7 @@ fn tile1x16(
   var s0_1 = vec4f();
   var s0_2 = vec4f();
   var s0_3 = vec4f();
+  let pitch = g.outputsPadded / 4u;
   var row = (part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u;
   let spans = (g.inputs + 63u) / 64u;
   for (var tap = 0u; tap < g.kernelHeight * g.kernelWidth; tap++) {
@@ -815,7 +819,7 @@ fn tile1x16(
       var t0_2 = vec4f();
       var t0_3 = vec4f();
       let end = min((span + 1u) * 64u, g.inputs);
-      for (var c = span * 64u; c < end; c++) {
+      for (var c = span * 64u; c < end; c += 1u) {
         let channel = c * plane;
         let x0 = select(0.0, x[at0 + channel], in0);
         let w0 = w[row + 0u];
@@ -826,7 +830,7 @@ fn tile1x16(
         t0_1 = fma(vec4f(x0), w1, t0_1);
         t0_2 = fma(vec4f(x0), w2, t0_2);
         t0_3 = fma(vec4f(x0), w3, t0_3);
-        row += g.outputsPadded / 4u;
+        row += pitch;
       }
       s0_0 += t0_0;
       s0_1 += t0_1;

@@ -1,8 +1,8 @@
 // 2-D convolution, backward to the weights, in register tiles for devices with subgroups. Written by generate.mjs from conv2d_weight.wgsl,
 // which holds the equation, the shapes and the conventions; do not edit.
 //
-// An invocation computes 16 output channels x 8 columns of dw seen as [outputs, inputs * taps], over one slab of the rows of dy. Columns are cut
-// into 8 strips of `lanes`; the four invocations of a quad need the same values of dy, load a quarter each and broadcast it.
+// An invocation computes output channels x columns of dw seen as [outputs, inputs * taps], over one slab of the rows of dy. Columns are cut
+// into strips of `lanes`; the four invocations of a quad need the same values of dy, load a quarter each and broadcast it.
 // The result is the same to the bit, for numbers: where x lies outside, zero is multiplied and added.
 
 enable subgroups;
@@ -27,6 +27,7 @@ struct Geometry {
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
+// 16 output channels x 8 columns.
 @compute @workgroup_size(16)
 fn quad16x8(
   @builtin(workgroup_id) group: vec3u,
@@ -248,6 +249,186 @@ fn quad16x8(
     }
     if (lane + 7u * lanes < columns) {
       partial[to + 7u * lanes] = row[7];
+    }
+  }
+}
+
+// 8 output channels x 3 rows of three taps, of a window three wide that moves along rows by one. A turn takes two columns of dy.
+@compute @workgroup_size(16)
+fn rows8x9(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  // index = (((slab * groups + part) * outputTiles + outputTile) * lanes + lane
+  let count = g.inputs * g.kernelHeight;
+  let lanes = (count + 11u) / 12u * 4u;
+  let outputTiles = (g.outputs + 7u) / 8u;
+  let index = (group.y * groups.x + group.x) * 16u + local;
+  let lane = index % lanes;
+  let o = index / lanes % outputTiles * 8u;
+  let part = index / (lanes * outputTiles) % g.groups;
+  let slab = index / (lanes * outputTiles * g.groups);
+  let xPlane = g.xHeight * g.xWidth;
+  let yPlane = u32(g.yHeight * g.yWidth);
+  let pair0 = min(lane + 0u * lanes, count - 1u);
+  let pair1 = min(lane + 1u * lanes, count - 1u);
+  let pair2 = min(lane + 2u * lanes, count - 1u);
+  let top0 = i32(pair0 % g.kernelHeight) * g.dilationHeight - g.padTop;
+  let top1 = i32(pair1 % g.kernelHeight) * g.dilationHeight - g.padTop;
+  let top2 = i32(pair2 % g.kernelHeight) * g.dilationHeight - g.padTop;
+  let plane0 = i32(pair0 / g.kernelHeight) * xPlane;
+  let plane1 = i32(pair1 / g.kernelHeight) * xPlane;
+  let plane2 = i32(pair2 / g.kernelHeight) * xPlane;
+  let left = -g.padLeft;
+  let m0 = min(o + 0u + (member & 3u), g.outputs - 1u) * yPlane;
+  let m1 = min(o + 4u + (member & 3u), g.outputs - 1u) * yPlane;
+  var s0_0 = vec4f();
+  var s0_1 = vec4f();
+  var s1_0 = vec4f();
+  var s1_1 = vec4f();
+  var s2_0 = vec4f();
+  var s2_1 = vec4f();
+  var s3_0 = vec4f();
+  var s3_1 = vec4f();
+  var s4_0 = vec4f();
+  var s4_1 = vec4f();
+  var s5_0 = vec4f();
+  var s5_1 = vec4f();
+  var s6_0 = vec4f();
+  var s6_1 = vec4f();
+  var s7_0 = vec4f();
+  var s7_1 = vec4f();
+  var s8_0 = vec4f();
+  var s8_1 = vec4f();
+  // As many turns for every slab, since a quad may hold none of its own: rows past the end count as outside x.
+  let rows = g.batch * u32(g.yHeight);
+  for (var turn = 0u; turn < g.slabRows; turn++) {
+    let wanted = slab * g.slabRows + turn;
+    let r = min(wanted, rows - 1u);
+    let n = r / u32(g.yHeight);
+    let oh = r % u32(g.yHeight);
+    let down = i32(oh) * g.strideHeight;
+    let image = i32((n * g.groups + part) * g.inputs) * xPlane + down * g.xWidth;
+    let yRow = (n * g.groups + part) * g.outputs * yPlane + oh * u32(g.yWidth);
+    let in0 = (wanted < rows) & (u32(down + top0) < u32(g.xHeight));
+    let in1 = (wanted < rows) & (u32(down + top1) < u32(g.xHeight));
+    let in2 = (wanted < rows) & (u32(down + top2) < u32(g.xHeight));
+    let row0 = image + plane0 + top0 * g.xWidth;
+    let row1 = image + plane1 + top1 * g.xWidth;
+    let row2 = image + plane2 + top2 * g.xWidth;
+    let ok0_0 = in0 & (u32(left + 0) < u32(g.xWidth));
+    var kept0_0 = select(0.0, x[select(0u, u32(row0 + left + 0), ok0_0)], ok0_0);
+    let ok0_1 = in0 & (u32(left + 1) < u32(g.xWidth));
+    var kept0_1 = select(0.0, x[select(0u, u32(row0 + left + 1), ok0_1)], ok0_1);
+    let ok1_0 = in1 & (u32(left + 0) < u32(g.xWidth));
+    var kept1_0 = select(0.0, x[select(0u, u32(row1 + left + 0), ok1_0)], ok1_0);
+    let ok1_1 = in1 & (u32(left + 1) < u32(g.xWidth));
+    var kept1_1 = select(0.0, x[select(0u, u32(row1 + left + 1), ok1_1)], ok1_1);
+    let ok2_0 = in2 & (u32(left + 0) < u32(g.xWidth));
+    var kept2_0 = select(0.0, x[select(0u, u32(row2 + left + 0), ok2_0)], ok2_0);
+    let ok2_1 = in2 & (u32(left + 1) < u32(g.xWidth));
+    var kept2_1 = select(0.0, x[select(0u, u32(row2 + left + 1), ok2_1)], ok2_1);
+    for (var ow = 0; ow < g.yWidth; ow += 2) {
+      let right = ow + left;
+      let more = ow + 1 < g.yWidth;
+      let place0 = yRow + u32(ow);
+      let place1 = select(place0, place0 + 1u, more);
+      let ok0_2 = in0 & (u32(right + 2) < u32(g.xWidth));
+      let x0_2 = select(0.0, x[select(0u, u32(row0 + right + 2), ok0_2)], ok0_2);
+      let ok1_2 = in1 & (u32(right + 2) < u32(g.xWidth));
+      let x1_2 = select(0.0, x[select(0u, u32(row1 + right + 2), ok1_2)], ok1_2);
+      let ok2_2 = in2 & (u32(right + 2) < u32(g.xWidth));
+      let x2_2 = select(0.0, x[select(0u, u32(row2 + right + 2), ok2_2)], ok2_2);
+      let own0_0 = dy[m0 + place0];
+      let own0_1 = dy[m1 + place0];
+      let d0_0 = vec4f(quadBroadcast(own0_0, 0u), quadBroadcast(own0_0, 1u), quadBroadcast(own0_0, 2u), quadBroadcast(own0_0, 3u));
+      let d0_1 = vec4f(quadBroadcast(own0_1, 0u), quadBroadcast(own0_1, 1u), quadBroadcast(own0_1, 2u), quadBroadcast(own0_1, 3u));
+      s0_0 = fma(vec4f(kept0_0), d0_0, s0_0);
+      s0_1 = fma(vec4f(kept0_0), d0_1, s0_1);
+      s1_0 = fma(vec4f(kept0_1), d0_0, s1_0);
+      s1_1 = fma(vec4f(kept0_1), d0_1, s1_1);
+      s2_0 = fma(vec4f(x0_2), d0_0, s2_0);
+      s2_1 = fma(vec4f(x0_2), d0_1, s2_1);
+      s3_0 = fma(vec4f(kept1_0), d0_0, s3_0);
+      s3_1 = fma(vec4f(kept1_0), d0_1, s3_1);
+      s4_0 = fma(vec4f(kept1_1), d0_0, s4_0);
+      s4_1 = fma(vec4f(kept1_1), d0_1, s4_1);
+      s5_0 = fma(vec4f(x1_2), d0_0, s5_0);
+      s5_1 = fma(vec4f(x1_2), d0_1, s5_1);
+      s6_0 = fma(vec4f(kept2_0), d0_0, s6_0);
+      s6_1 = fma(vec4f(kept2_0), d0_1, s6_1);
+      s7_0 = fma(vec4f(kept2_1), d0_0, s7_0);
+      s7_1 = fma(vec4f(kept2_1), d0_1, s7_1);
+      s8_0 = fma(vec4f(x2_2), d0_0, s8_0);
+      s8_1 = fma(vec4f(x2_2), d0_1, s8_1);
+      let ok0_3 = in0 & (u32(right + 3) < u32(g.xWidth));
+      let x0_3 = select(0.0, x[select(0u, u32(row0 + right + 3), ok0_3)], ok0_3);
+      let ok1_3 = in1 & (u32(right + 3) < u32(g.xWidth));
+      let x1_3 = select(0.0, x[select(0u, u32(row1 + right + 3), ok1_3)], ok1_3);
+      let ok2_3 = in2 & (u32(right + 3) < u32(g.xWidth));
+      let x2_3 = select(0.0, x[select(0u, u32(row2 + right + 3), ok2_3)], ok2_3);
+      let own1_0 = dy[m0 + place1];
+      let own1_1 = dy[m1 + place1];
+      let d1_0 = select(vec4f(), vec4f(quadBroadcast(own1_0, 0u), quadBroadcast(own1_0, 1u), quadBroadcast(own1_0, 2u), quadBroadcast(own1_0, 3u)), more);
+      let d1_1 = select(vec4f(), vec4f(quadBroadcast(own1_1, 0u), quadBroadcast(own1_1, 1u), quadBroadcast(own1_1, 2u), quadBroadcast(own1_1, 3u)), more);
+      s0_0 = fma(vec4f(kept0_1), d1_0, s0_0);
+      s0_1 = fma(vec4f(kept0_1), d1_1, s0_1);
+      s1_0 = fma(vec4f(x0_2), d1_0, s1_0);
+      s1_1 = fma(vec4f(x0_2), d1_1, s1_1);
+      s2_0 = fma(vec4f(x0_3), d1_0, s2_0);
+      s2_1 = fma(vec4f(x0_3), d1_1, s2_1);
+      s3_0 = fma(vec4f(kept1_1), d1_0, s3_0);
+      s3_1 = fma(vec4f(kept1_1), d1_1, s3_1);
+      s4_0 = fma(vec4f(x1_2), d1_0, s4_0);
+      s4_1 = fma(vec4f(x1_2), d1_1, s4_1);
+      s5_0 = fma(vec4f(x1_3), d1_0, s5_0);
+      s5_1 = fma(vec4f(x1_3), d1_1, s5_1);
+      s6_0 = fma(vec4f(kept2_1), d1_0, s6_0);
+      s6_1 = fma(vec4f(kept2_1), d1_1, s6_1);
+      s7_0 = fma(vec4f(x2_2), d1_0, s7_0);
+      s7_1 = fma(vec4f(x2_2), d1_1, s7_1);
+      s8_0 = fma(vec4f(x2_3), d1_0, s8_0);
+      s8_1 = fma(vec4f(x2_3), d1_1, s8_1);
+      kept0_0 = x0_2;
+      kept0_1 = x0_3;
+      kept1_0 = x1_2;
+      kept1_1 = x1_3;
+      kept2_0 = x2_2;
+      kept2_1 = x2_3;
+    }
+  }
+  if (slab >= g.slabs) {
+    return;
+  }
+  let sums = array<array<f32, 9>, 8>(
+    array<f32, 9>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x, s7_0.x, s8_0.x),
+    array<f32, 9>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y, s7_0.y, s8_0.y),
+    array<f32, 9>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z, s8_0.z),
+    array<f32, 9>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w, s8_0.w),
+    array<f32, 9>(s0_1.x, s1_1.x, s2_1.x, s3_1.x, s4_1.x, s5_1.x, s6_1.x, s7_1.x, s8_1.x),
+    array<f32, 9>(s0_1.y, s1_1.y, s2_1.y, s3_1.y, s4_1.y, s5_1.y, s6_1.y, s7_1.y, s8_1.y),
+    array<f32, 9>(s0_1.z, s1_1.z, s2_1.z, s3_1.z, s4_1.z, s5_1.z, s6_1.z, s7_1.z, s8_1.z),
+    array<f32, 9>(s0_1.w, s1_1.w, s2_1.w, s3_1.w, s4_1.w, s5_1.w, s6_1.w, s7_1.w, s8_1.w),
+  );
+  for (var i = 0u; i < min(8u, g.outputs - o); i++) {
+    let row = sums[i];
+    let to = (((slab * g.groups + part) * g.outputs + o + i) * count + lane) * 3u;
+    if (lane + 0u * lanes < count) {
+      partial[to + 0u * lanes + 0u] = row[0];
+      partial[to + 0u * lanes + 1u] = row[1];
+      partial[to + 0u * lanes + 2u] = row[2];
+    }
+    if (lane + 1u * lanes < count) {
+      partial[to + 3u * lanes + 0u] = row[3];
+      partial[to + 3u * lanes + 1u] = row[4];
+      partial[to + 3u * lanes + 2u] = row[5];
+    }
+    if (lane + 2u * lanes < count) {
+      partial[to + 6u * lanes + 0u] = row[6];
+      partial[to + 6u * lanes + 1u] = row[7];
+      partial[to + 6u * lanes + 2u] = row[8];
     }
   }
 }

@@ -10,6 +10,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { generateGemm } from './generateGemm.mjs';
+import { rowEntry, rowPlaces, weightRows } from './generateRows.mjs';
 
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const lines = (n, line) => range(n).map(line).join('\n');
@@ -43,16 +44,20 @@ fn address(p: Pixel, channel: u32) -> u32 {
   return ((p.n * g.groups * g.outputs + channel) * g.yHeight + i) * g.yWidth + j;
 }`;
 
-/** One step's weights as w0, w1, ... for four channels each: read, or a quarter read and the rest had from the quad. */
-function weights(vectors, quad) {
-  if (!quad) return lines(vectors, (v) => `        let w${v} = w[row + ${v}u];`);
-  const whole = (v) =>
-    range(4)
-      .map((k) => `quadBroadcast(q${v}, ${k}u)`)
-      .join(', ');
-  return `${lines(vectors, (v) => `        let q${v} = w[row + ${4 * v}u];`)}
-${lines(vectors, (v) => `        let w${v} = vec4f(${whole(v)});`)}`;
+/**
+ * The weights of one tap and channel as w0, w1, ... for four output channels each, `suffix` to their names: read from `place`, or one of the four
+ * read and the others had from the quad.
+ */
+function weights(vectors, quad, place = 'row', suffix = '') {
+  const name = (v) => `w${v}${suffix}`;
+  if (!quad) return lines(vectors, (v) => `        let ${name(v)} = w[${place} + ${v}u];`);
+  return `        let own${suffix} = w[${place}];
+${lines(vectors, (v) => `        let ${name(v)} = quadBroadcast(own${suffix}, ${v}u);`)}`;
 }
+
+/** Adds pixel p times the weights named with `suffix` to the accumulators of `into`, four output channels at a time. */
+const product = (vectors, x, into, suffix = '') =>
+  lines(vectors, (v) => `        t${into}_${v} = fma(vec4f(${x}), w${v}${suffix}, t${into}_${v});`);
 
 /**
  * The sum over taps and channels as two loops: bounds and addresses once per tap, a plane further with every channel.
@@ -70,16 +75,33 @@ ${lines(pixels, (p) => `    let at${p} = select(0u, image${p} + u32((top${p} + d
     for (var span = 0u; span < spans; span++) {
 ${lines(pixels, (p) => lines(vectors, (v) => `      var t${p}_${v} = vec4f();`))}
       let end = min((span + 1u) * ${SPAN}u, g.inputs);
-      for (var c = span * ${SPAN}u; c < end; c++) {
+      for (var c = span * ${SPAN}u; c < end; c += ${quad ? 2 : 1}u) {
         let channel = c * plane;
-${lines(pixels, (p) => `        let x${p} = select(0.0, x[at${p} + channel], in${p});`)}
-${weights(vectors, quad)}
-${lines(pixels, (p) => lines(vectors, (v) => `        t${p}_${v} = fma(vec4f(x${p}), w${v}, t${p}_${v});`))}
-        row += g.outputsPadded${quad ? '' : ' / 4u'};
+${(quad ? pairOfChannels : oneChannel)(pixels, vectors)}
       }
 ${lines(pixels, (p) => lines(vectors, (v) => `      s${p}_${v} += t${p}_${v};`))}
     }
   }`;
+
+const oneChannel = (pixels, vectors) => `${lines(pixels, (p) => `        let x${p} = select(0.0, x[at${p} + channel], in${p});`)}
+${weights(vectors, false)}
+${lines(pixels, (p) => product(vectors, `x${p}`, p))}
+        row += pitch;`;
+
+/** Two channels, in their order; each pixel is loaded while the one before is multiplied, since a load is a long chain of its own. */
+function pairOfChannels(pixels, vectors) {
+  const load = (p, k) => `        let x${p}_${k} = select(0.0, x[at${p} + channel${k ? ' + plane' : ''}], in${p});`;
+  const steps = range(2 * pixels).map((i) => [i % pixels, i < pixels ? 0 : 1]);
+  const text = [weights(vectors, true, 'row', '_0'), load(0, 0)];
+  steps.forEach(([p, k], i) => {
+    const next = steps[i + 1];
+    if (next?.[0] === 0) text.push(weights(vectors, true, 'row + pitch', '_1'));
+    if (next) text.push(load(...next));
+    text.push(product(vectors, `x${p}_${k}`, p, `_${k}`));
+  });
+  return `${text.join('\n')}
+        row += 2u * pitch;`;
+}
 
 /**
  * The same for few channels, where entering a loop for every tap costs more than its channels: taps and channels in one loop, in spans that run
@@ -100,8 +122,8 @@ ${lines(pixels, (p) => `      let in${p} = (u32(top${p} + down) < u32(g.xHeight)
 ${lines(pixels, (p) => `      let at${p} = image${p} + channel + u32((top${p} + down) * g.xWidth + left${p} + right);`)}
 ${lines(pixels, (p) => `      let x${p} = select(0.0, x[select(0u, at${p}, in${p})], in${p});`)}
 ${weights(vectors, quad).replaceAll('        let', '      let')}
-${lines(pixels, (p) => lines(vectors, (v) => `      t${p}_${v} = fma(vec4f(x${p}), w${v}, t${p}_${v});`))}
-      row += g.outputsPadded${quad ? '' : ' / 4u'};
+${lines(pixels, (p) => product(vectors, `x${p}`, p)).replaceAll('        t', '      t')}
+      row += pitch;
       // The next channel, or the next tap's first.
       c += 1u;
       let pastChannels = c == g.inputs;
@@ -114,8 +136,15 @@ ${lines(pixels, (p) => lines(vectors, (v) => `      t${p}_${v} = fma(vec4f(x${p}
 ${lines(pixels, (p) => lines(vectors, (v) => `    s${p}_${v} += t${p}_${v};`))}
   }`;
 
+/** Where the sums of strips go: a place for each pixel. */
+const stripPlaces = {
+  to: (pixels) => lines(pixels, (p) => `  let to${p} = address(p${p}, part * g.outputs + first);`),
+  inside: (p) => `lane + ${p}u * lanes < count`,
+  place: (p) => `to${p} + up`,
+};
+
 /** Stores the sums channel by channel: one loop, whose text holds a store per pixel. */
-const store = (pixels, outputs) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
+const store = (pixels, outputs, { to, inside, place } = stripPlaces) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
 ${lines(
   outputs,
   (o) =>
@@ -124,12 +153,12 @@ ${lines(
       .join(', ')}),`,
 )}
   );
-${lines(pixels, (p) => `  let to${p} = address(p${p}, part * g.outputs + first);`)}
+${to(pixels)}
   for (var o = 0u; o < min(${outputs}u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} + up] = column[${p}] + bias;\n    }`)}
+${lines(pixels, (p) => `    if (${inside(p)}) {\n      y[${place(p)}] = column[${p}] + bias;\n    }`)}
   }`;
 
 /** An entry point whose invocations make `pixels` x `outputs` elements each. */
@@ -140,7 +169,7 @@ function entry({ name, pixels, outputs, quad, flat }) {
   const part = quad
     ? '  let item = index / (lanes * tiles);\n  let part = min(item, g.groups - 1u);'
     : '  let part = index / (lanes * tiles);';
-  const row = 'part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first';
+  const row = '(part * g.kernelHeight * g.kernelWidth * g.inputs * g.outputsPadded + first) / 4u';
   return `// ${pixels} pixel${pixels > 1 ? 's' : ''} x ${outputs} output channels${flat ? ', for few input channels' : ''}.
 @compute @workgroup_size(${WORKGROUP})
 fn ${name}(
@@ -161,7 +190,8 @@ ${lines(pixels, (p) => `  let top${p} = i32(p${p}.i) * g.xStrideHeight + g.xOffs
 ${lines(pixels, (p) => `  let left${p} = i32(p${p}.j) * g.xStrideWidth + g.xOffsetWidth;`)}
 ${lines(pixels, (p) => `  let image${p} = (p${p}.n * g.groups + part) * g.inputs * plane;`)}
 ${lines(pixels, (p) => lines(vectors, (v) => `  var s${p}_${v} = vec4f();`))}
-  var row = ${quad ? `${row} + (member & 3u)` : `(${row}) / 4u`};
+  let pitch = g.outputsPadded / 4u;
+  var row = ${row}${quad ? ' + (member & 3u)' : ''};
 ${(flat ? flatSum : sum)(pixels, vectors, quad)}
 ${quad ? leave : ''}${store(pixels, outputs)}
 }`;
@@ -179,7 +209,7 @@ const quadHeader = `// 2-D convolution in register tiles, for devices with subgr
 //
 // As conv2d_tile.wgsl, but the four invocations of a quad, which need the same weights, load a quarter each and broadcast it. A quad lies
 // within one tile of output channels, \`lanes\` being a multiple of 4; invocations past the end run along, because the others rely on them.
-// The result is the same to the bit.`;
+// The result is the same to the bit, except where a row's three taps go into one sum.`;
 
 /** Sixteen rows, four of them read by each member of a quad and broadcast, as w0 to w3 for four rows each. */
 const rowsOfQuad = (read) => `${lines(4, (v) => `        let q${v} = ${read(v)};`)}
@@ -243,7 +273,8 @@ ${lines(8, (p) => `    put(m + i, lane + ${p}u * lanes, row[${p}]);`)}
 }`;
 
 /** conv2d_weight.wgsl's sum in tiles of 16 output channels x 8 columns of dw. */
-const weightQuad = `@compute @workgroup_size(16)
+const weightQuad = `// 16 output channels x 8 columns.
+@compute @workgroup_size(16)
 fn quad16x8(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -303,8 +334,8 @@ ${lines(8, (p) => `    if (lane + ${p}u * lanes < columns) {\n      partial[to +
 const weightHeader = `// 2-D convolution, backward to the weights, in register tiles for devices with subgroups. Written by generate.mjs from conv2d_weight.wgsl,
 // which holds the equation, the shapes and the conventions; do not edit.
 //
-// An invocation computes 16 output channels x 8 columns of dw seen as [outputs, inputs * taps], over one slab of the rows of dy. Columns are cut
-// into 8 strips of \`lanes\`; the four invocations of a quad need the same values of dy, load a quarter each and broadcast it.
+// An invocation computes output channels x columns of dw seen as [outputs, inputs * taps], over one slab of the rows of dy. Columns are cut
+// into strips of \`lanes\`; the four invocations of a quad need the same values of dy, load a quarter each and broadcast it.
 // The result is the same to the bit, for numbers: where x lies outside, zero is multiplied and added.`;
 
 const linearHeader = `// Matrix product with an addend, in register tiles for devices with subgroups. Written by generate.mjs from linear.wgsl, which holds
@@ -323,9 +354,10 @@ export async function generate() {
     { name: 'tile1x16', pixels: 1, outputs: 16 },
   ];
   const quads = [
-    { name: 'quad8x16', pixels: 8, outputs: 16, quad: true },
+    { name: 'quad7x16', pixels: 7, outputs: 16, quad: true },
     { name: 'flatQuad8x16', pixels: 8, outputs: 16, quad: true, flat: true },
   ];
+  const rows = [7, 4].map((pixels) => rowEntry({ name: `row${pixels}x16`, pixels }, WORKGROUP, store(pixels, 16, rowPlaces)));
   const declared = async (file) => {
     const text = await readFile(new URL(file, import.meta.url), 'utf8');
     return text.slice(text.indexOf('struct Geometry'), text.indexOf('@compute')).trimEnd();
@@ -336,8 +368,9 @@ export async function generate() {
   const product = linear.slice(0, linear.indexOf('// Products that'));
   return {
     'conv2d_tile.wgsl': [tileHeader, declarations(plain, 'vec4f'), helpers, ...tiles.map(entry)].join('\n\n') + '\n',
-    'conv2d_quad.wgsl': [quadHeader, 'enable subgroups;', declarations(plain, 'f32'), helpers, ...quads.map(entry)].join('\n\n') + '\n',
-    'conv2d_weight_quad.wgsl': [weightHeader, 'enable subgroups;', weight, weightQuad].join('\n\n') + '\n',
+    'conv2d_quad.wgsl':
+      [quadHeader, 'enable subgroups;', declarations(plain, 'vec4f'), helpers, ...quads.map(entry), ...rows].join('\n\n') + '\n',
+    'conv2d_weight_quad.wgsl': [weightHeader, 'enable subgroups;', weight, weightQuad, weightRows('rows8x9', 16)].join('\n\n') + '\n',
     'linear_quad.wgsl': [linearHeader, 'enable subgroups;', product.trimEnd(), put.trimEnd(), linearQuad].join('\n\n') + '\n',
     ...generateGemm({ conv: `${declarations(plain, 'vec4f')}\n\n${helpers}`, weight, product: product.trimEnd() }),
   };

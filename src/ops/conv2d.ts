@@ -102,6 +102,10 @@ function convolve(
     taps: rows.kernel * columns.kernel,
     groups,
     whole: rows.yStride === 1 && columns.yStride === 1,
+    height: rows.grid,
+    width: columns.grid,
+    slides: columns.kernel === 3 && columns.xStride === 1 && Math.abs(columns.xStep) === 1,
+    batch,
   };
   const key = convKey(c.x[0]!.shape, c.x[1]!.shape, c.attrs);
   const { variant, slabs, each } = c.choose(channels.direction === 'forward' ? 'forward' : 'dx', key, CONV_VARIANTS, shape);

@@ -17,6 +17,12 @@ export interface ConvShape {
   readonly groups: number;
   /** Whether it writes all of y; the phases of a stride share one, and are not split. */
   readonly whole: boolean;
+  /** Rows and columns of one image's grid. */
+  readonly height: number;
+  readonly width: number;
+  /** Whether a window three wide moves along rows by one, its taps on adjacent pixels. */
+  readonly slides: boolean;
+  readonly batch: number;
 }
 
 /** A kernel, and the pixels x output channels of its tile. */
@@ -45,6 +51,13 @@ const FLAT_BELOW = 32;
 /** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
 const QUAD_PIXELS = 64;
 
+/** Fewer input channels than these do not pay for a row's window (measured: a little slower with 3, a third faster with 8). */
+const ROW_INPUTS = 8;
+
+/** What a row in tiles of 4 costs over one in tiles of 7 of the same width (measured), and how much of either may be wasted. */
+const NARROW = 1.1;
+const ROW_WASTE = 1.3;
+
 type Rest = Pick<ConvVariant, 'needs' | 'can' | 'when' | 'worth'>;
 
 /** A tile in registers. */
@@ -60,10 +73,35 @@ function registers(shader: string, entry: string, pixels: number, outputs: numbe
 }
 
 /** A tile whose weights are shared within quads: whole quads of it. */
-function quads(entry: string, rest: Rest = {}): ConvVariant {
-  const [pixels, outputs] = [8, 16];
+function quads(entry: string, pixels: number, rest: Rest = {}): ConvVariant {
+  const outputs = 16;
   const invocations = (s: ConvShape): number => Math.ceil(s.pixels / (4 * pixels)) * 4 * Math.ceil(s.outputs / outputs) * s.groups;
   return { shader: 'conv2d_quad', entry, pixels, outputs, invocations, needs: 'quads', ...rest };
+}
+
+/** How many times the work of a row's pixels its tiles do. */
+const rowCost = (pixels: number, { width }: ConvShape): number =>
+  ((Math.ceil(width / pixels) * pixels) / width) * (pixels < 7 ? NARROW : 1);
+
+/**
+ * Adjacent pixels of a row, for windows that share most of what they read. Its sums are taken in an order of their own, so that the choice must be
+ * the same for an image in a batch and alone.
+ */
+function row(entry: string, pixels: number, other: number): ConvVariant {
+  const outputs = 16;
+  const strips = (s: ConvShape): number => s.batch * s.height * Math.ceil(s.width / pixels);
+  return {
+    shader: 'conv2d_quad',
+    entry,
+    pixels,
+    outputs,
+    needs: 'quads',
+    can: ({ slides }) => slides,
+    when: (s) =>
+      s.outputs > 8 && s.inputs >= ROW_INPUTS && s.height * s.width >= 16 && rowCost(pixels, s) <= Math.min(rowCost(other, s), ROW_WASTE),
+    worth: (s) => s.outputs > 4 && rowCost(pixels, s) < 2,
+    invocations: (s) => Math.ceil(strips(s) / 4) * 4 * Math.ceil(s.outputs / outputs) * s.groups,
+  };
 }
 
 const workgroupsOf = (outputs: number, s: ConvShape): number => Math.ceil(s.pixels / 64) * Math.ceil(s.outputs / outputs) * s.groups;
@@ -98,14 +136,21 @@ const someTaps = ({ taps }: ConvShape): boolean => taps > 0;
 export const CONV_VARIANTS: readonly ConvVariant[] = [
   registers('conv2d', 'direct', 1, 1, { when: ({ outputs }) => outputs === 1, worth: ({ outputs }) => outputs <= 8 }),
   registers('conv2d_tile', 'tile8x4', 8, 4, { when: ({ outputs }) => outputs <= 8, worth: ({ outputs }) => outputs <= 32 }),
+  row('row7x16', 7, 4),
+  row('row4x16', 4, 7),
   registers('conv2d_tile', 'tile1x16', 1, 16, { when: ({ pixels }) => pixels <= 4, worth: ({ pixels }) => pixels <= 256 }),
   shared('gemm128x64', 128, false, (s, workgroups) => s.outputs > 64 && workgroups >= 2 * FULL),
   shared('gemm64x64', 64, false, (s, workgroups) => s.outputs > 32 && workgroups >= FULL),
   shared('flat64x64', 64, true, (s, workgroups) => s.outputs > 32 && workgroups >= FULL),
   shared('gemm32x64', 32, false, () => true),
   shared('flat32x64', 32, true, () => true),
-  quads('flatQuad8x16', { can: someTaps, when: (s) => s.pixels >= QUAD_PIXELS && isFlat(s), worth: flatMayPay }),
-  quads('quad8x16', { when: ({ pixels }) => pixels >= QUAD_PIXELS, worth: ({ outputs }) => outputs > 4 }),
+  quads('flatQuad8x16', 8, { can: someTaps, when: (s) => s.pixels >= QUAD_PIXELS && isFlat(s), worth: flatMayPay }),
+  // Two channels at a time.
+  quads('quad7x16', 7, {
+    can: ({ inputs }) => inputs % 2 === 0,
+    when: ({ pixels }) => pixels >= QUAD_PIXELS,
+    worth: ({ outputs }) => outputs > 4,
+  }),
   registers('conv2d_tile', 'flat8x16', 8, 16, { can: someTaps, when: isFlat, worth: flatMayPay }),
   registers('conv2d_tile', 'tile8x16', 8, 16, { worth: ({ outputs }) => outputs > 4 }),
 ];

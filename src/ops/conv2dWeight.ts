@@ -19,6 +19,8 @@ interface WeightShape {
   /** Input channels. */
   readonly inputs: number;
   readonly taps: number;
+  /** Whether windows are three wide and move along rows by one, their taps on adjacent pixels. */
+  readonly slides: boolean;
   /** Rows of dy over the batch, and its pixels. */
   readonly rows: number;
   readonly pixels: number;
@@ -59,10 +61,23 @@ const plainTiles = ({ groups, outputs, inputs, taps }: WeightShape): number =>
 /** Tiles of 16 output channels x 32 columns to a quad. */
 const quadTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 16) * Math.ceil(columnsOf(s) / 32) * 4;
 
+/** Tiles of 8 output channels x 12 rows of three taps to a quad. */
+const rowTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 8) * Math.ceil(columnsOf(s) / 36) * 4;
+
 const WEIGHT_VARIANTS: readonly WeightVariant[] = [
   shared(128, 64, 128, (s) => s.outputs > 64 && columnsOf(s) > 32),
   shared(64, 64, 128, (s) => s.outputs > 32 && columnsOf(s) > 32),
   shared(32, 32, 64, () => true),
+  {
+    shader: 'conv2d_weight_quad',
+    entry: 'rows8x9',
+    needs: 'quads',
+    can: ({ slides }) => slides,
+    when: (s) => s.outputs > 4 && columnsOf(s) > 16,
+    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_QUADS_BELOW / rowTiles(s)) }),
+    slab: ['slabRows', 1],
+    invocations: rowTiles,
+  },
   {
     shader: 'conv2d_weight_quad',
     entry: 'quad16x8',
@@ -89,7 +104,8 @@ export function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
   const outputs = all / groups;
   const [batch, , yHeight, yWidth] = dy.shape;
   const rows = batch * yHeight;
-  const shape = { groups, outputs, inputs, taps: kernelHeight * kernelWidth, rows, pixels: rows * yWidth };
+  const slides = kernelWidth === 3 && c.attrs.stride[1] === 1 && c.attrs.dilation[1] === 1;
+  const shape = { groups, outputs, inputs, taps: kernelHeight * kernelWidth, slides, rows, pixels: rows * yWidth };
   const { variant, slabs, each } = c.choose('dw', convKey(x.shape, c.dx.shape, c.attrs), WEIGHT_VARIANTS, shape);
   const [field, unit] = variant.slab;
   const partial = slabsOf(c, 'dw', c.dx, slabs);

@@ -89,6 +89,11 @@ const CONVOLUTIONS: readonly OpCase[] = [
   conv([1, 70, 5, 4], [6, 70, 1, 2], { pad: [0, 1, 1, 0] }, { essential: true }),
   conv([1, 34, 23, 9], [36, 34, 3, 2], { pad: [1, 0, 1, 1] }, { essential: true }),
   conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }, { essential: true }),
+  // Windows that slide along rows: even and odd widths, several spans, taps read backwards on the way down, every other row of dx at a time.
+  conv([2, 70, 19, 12], [34, 35, 2, 3], { groups: 2, stride: [2, 1], dilation: [2, 1], pad: [1, 1, 0, 1] }, { essential: true }),
+  conv([1, 40, 9, 13], [33, 40, 3, 3], { pad: [1, 0, 1, 2] }, { essential: true }),
+  conv([3, 12, 5, 5], [17, 12, 1, 3], { pad: [0, 2, 0, 0] }),
+  conv([1, 9, 22, 23], [20, 9, 5, 7], { stride: [1, 2], pad: [2, 3, 2, 3] }),
   // For GPUs' tiles, which are chosen by the number of workgroups: groups bring it about at little cost.
   conv([1, 528 * 70, 2, 3], [528 * 65, 70, 1, 1], { groups: 528 }, { essential: true }),
   conv([1, 264 * 34, 2, 3], [264 * 36, 34, 1, 1], { groups: 264, pad: [0, 1, 0, 0] }, { essential: true }),

@@ -67,7 +67,7 @@ test('all candidates of a shape pass their check, and what is chosen was measure
 const register = 'conv2d_tile';
 const FAULTS: readonly (readonly [what: string, shader: string, find: string, replace: string])[] = [
   ['lost bias', register, 'g.biased == 1u', 'g.biased == 2u'],
-  ['wrong lane of a quad', 'conv2d_quad', 'quadBroadcast(q0, 1u)', 'quadBroadcast(q0, 2u)'],
+  ['wrong lane of a quad', 'conv2d_quad', 'quadBroadcast(own0, 1u)', 'quadBroadcast(own0, 2u)'],
   ['few channels, the next tap too early', register, 'let pastChannels = c == g.inputs', 'let pastChannels = c + 1u >= g.inputs'],
   ['it does not compile', register, 'image0 = (p0.n', 'image0 = nothing + (p0.n'],
 ];
