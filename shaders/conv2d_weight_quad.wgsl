@@ -369,10 +369,10 @@ fn rows8x9(
       let x1_3 = select(0.0, x[select(0u, u32(row1 + right + 3), ok1_3)], ok1_3);
       let ok2_3 = in2 & (u32(right + 3) < u32(g.xWidth));
       let x2_3 = select(0.0, x[select(0u, u32(row2 + right + 3), ok2_3)], ok2_3);
-      let own1_0 = dy[m0 + place1];
-      let own1_1 = dy[m1 + place1];
-      let d1_0 = select(vec4f(), vec4f(quadBroadcast(own1_0, 0u), quadBroadcast(own1_0, 1u), quadBroadcast(own1_0, 2u), quadBroadcast(own1_0, 3u)), more);
-      let d1_1 = select(vec4f(), vec4f(quadBroadcast(own1_1, 0u), quadBroadcast(own1_1, 1u), quadBroadcast(own1_1, 2u), quadBroadcast(own1_1, 3u)), more);
+      let own1_0 = select(0.0, dy[m0 + place1], more);
+      let own1_1 = select(0.0, dy[m1 + place1], more);
+      let d1_0 = vec4f(quadBroadcast(own1_0, 0u), quadBroadcast(own1_0, 1u), quadBroadcast(own1_0, 2u), quadBroadcast(own1_0, 3u));
+      let d1_1 = vec4f(quadBroadcast(own1_1, 0u), quadBroadcast(own1_1, 1u), quadBroadcast(own1_1, 2u), quadBroadcast(own1_1, 3u));
       s0_0 = fma(vec4f(kept0_1), d1_0, s0_0);
       s0_1 = fma(vec4f(kept0_1), d1_1, s0_1);
       s1_0 = fma(vec4f(x0_2), d1_0, s1_0);

@@ -98,12 +98,14 @@ export function weightRows(name, workgroup) {
   const load = (q, j, at, indent) => `${indent}let ok${q}_${j} = in${q} & (u32(${at} + ${j}) < u32(g.xWidth));
 ${indent}${j < TAPS - 1 ? `var kept${q}_${j}` : `let x${q}_${j}`} = select(0.0, x[select(0u, u32(row${q} + ${at} + ${j}), ok${q}_${j})], ok${q}_${j});`;
   const column = (u) => `${lines(rows, (q) => load(q, TAPS - 1 + u, 'right', '      '))}
-${lines(vectors, (v) => `      let own${u}_${v} = dy[m${v} + place${u}];`)}
-${lines(vectors, (v) => {
-  const member = (k) => `quadBroadcast(own${u}_${v}, ${k}u)`;
-  const whole = `vec4f(${range(4).map(member).join(', ')})`;
-  return `      let d${u}_${v} = ${u === 0 ? whole : `select(vec4f(), ${whole}, more)`};`;
-})}
+${lines(vectors, (v) => `      let own${u}_${v} = ${u === 0 ? `dy[m${v} + place0]` : `select(0.0, dy[m${v} + place1], more)`};`)}
+${lines(
+  vectors,
+  (v) =>
+    `      let d${u}_${v} = vec4f(${range(4)
+      .map((k) => `quadBroadcast(own${u}_${v}, ${k}u)`)
+      .join(', ')});`,
+)}
 ${range(rows)
   .map((q) =>
     lines(TAPS, (k) =>
