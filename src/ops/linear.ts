@@ -5,6 +5,7 @@
 import source from '../../shaders/linear.wgsl' with { type: 'text' };
 import gemm from '../../shaders/linear_gemm.wgsl' with { type: 'text' };
 import quad from '../../shaders/linear_quad.wgsl' with { type: 'text' };
+import row from '../../shaders/linear_row.wgsl' with { type: 'text' };
 import vector from '../../shaders/linear_vector.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
@@ -118,7 +119,7 @@ function backwardAddend(c: AdjointContext<LinearAttrs>): void {
 
 export const linear: Op<LinearAttrs> = {
   name: 'linear',
-  shaders: { linear: source, linear_gemm: gemm, linear_quad: quad, linear_vector: vector, sum },
+  shaders: { linear: source, linear_gemm: gemm, linear_quad: quad, linear_row: row, linear_vector: vector, sum },
   inputs: [2, 3],
   outputs: [1, 1],
   attrs(given, fail) {

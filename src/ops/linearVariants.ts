@@ -54,7 +54,6 @@ export const PRODUCT_VARIANTS: readonly ProductVariant[] = [
     shader: 'linear_vector',
     entry: 'outer',
     can: ({ depth, addend }) => depth === 1 && !addend,
-    when: (_, { tiles }) => tiles,
     invocations: ({ rows, columns }) => rows * Math.ceil(columns / 1024) * 256,
   },
   {
@@ -75,6 +74,16 @@ export const PRODUCT_VARIANTS: readonly ProductVariant[] = [
   },
   shared(64, ({ rows }) => rows > 32),
   shared(32, () => true),
+  {
+    shader: 'linear_row',
+    entry: 'quadRow',
+    needs: 'quads',
+    can: ({ along, depth }) => along && depth % 8 === 0,
+    // 9 loads for 8 products, whatever the number of rows.
+    when: ({ rows }) => rows === 1,
+    worth: ({ rows }) => rows <= 4,
+    invocations: ({ rows, columns }) => Math.ceil(columns / 16) * 4 * rows,
+  },
   {
     shader: 'linear_quad',
     entry: 'quad16x8',

@@ -152,6 +152,8 @@ const LINEAR: readonly OpCase[] = [
   { op: 'linear', inputs: [[1, 1024], [129, 1024], [129]], parameters: [1, 2], linearIn: [0, 1] },
   { op: 'linear', inputs: [[70, 150], [130, 150], [130]], parameters: [1, 2], linearIn: [0, 1], essential: true },
   { op: 'linear', inputs: [[20, 150], [200, 150], [200]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[1, 136], [270, 136], [270]], parameters: [1, 2], linearIn: [0, 1], essential: true },
+  { op: 'linear', inputs: [[24, 1], [21, 24], [1, 1]], attrs: { transA: true, alpha: 0.5, beta: -1.5 }, linearIn: [0, 1] },
   { op: 'linear', inputs: [[33, 65], [17, 65], [17]], parameters: [1, 2], linearIn: [0, 1], essential: true },
   { op: 'linear',
     inputs: [[1, 103], [262, 103], [262]], attrs: { alpha: 0.7, beta: 1.5 }, parameters: [1, 2], linearIn: [0, 1], essential: true },

@@ -65,6 +65,8 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['weight gradient: a slab begun late (GPU)', 'conv2d_weight_gemm', 'var start = slab * g.slabPixels;', 'var start = slab * (g.slabPixels + 16u);'],
   ['weight gradient: the wrong strip (GPU)', 'conv2d_weight_gemm', 'row0.y', 'row0.z'],
   ['sums: a slab lost', 'sum', 'g.outer;', 'max(g.outer, 2u) - 1u;'],
+  ['linear: a quarter of the row again (quad)', 'linear_row', 'quadBroadcast(a1, 2u)', 'quadBroadcast(a0, 2u)'],
+  ['linear: a span too long (quad)', 'linear_row', 'min(start + SPAN, g.depth)', 'start + SPAN'],
   ['linear: beta ignored', 'linear', 'g.beta *', '1.0 *'],
   ['linear: transposed operand', 'linear', 'n + k * g.bRow', 'n + k * g.bColumn'],
   ['linear: beta ignored (quad)', 'linear_quad', 'g.beta *', '1.0 *'],
