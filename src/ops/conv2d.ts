@@ -4,10 +4,12 @@
  * One kernel family serves forward and backward to the input: the direction is geometry. {@link forwardAxis} and {@link phaseAxes} derive
  * it axis by axis, and weights are packed for it once.
  */
+import depth from '../../shaders/conv2d_depth.wgsl' with { type: 'text' };
 import direct from '../../shaders/conv2d.wgsl' with { type: 'text' };
 import gemm from '../../shaders/conv2d_gemm.wgsl' with { type: 'text' };
 import tile from '../../shaders/conv2d_tile.wgsl' with { type: 'text' };
 import weight from '../../shaders/conv2d_weight.wgsl' with { type: 'text' };
+import weightDepth from '../../shaders/conv2d_weight_depth.wgsl' with { type: 'text' };
 import weightGemm from '../../shaders/conv2d_weight_gemm.wgsl' with { type: 'text' };
 import weightQuad from '../../shaders/conv2d_weight_quad.wgsl' with { type: 'text' };
 import quad from '../../shaders/conv2d_quad.wgsl' with { type: 'text' };
@@ -105,6 +107,7 @@ function convolve(
     height: rows.grid,
     width: columns.grid,
     slides: columns.kernel === 3 && columns.xStride === 1 && Math.abs(columns.xStep) === 1,
+    regular: Math.abs(columns.xStep) === columns.xStride,
     batch,
   };
   const key = convKey(c.x[0]!.shape, c.x[1]!.shape, c.attrs);
@@ -203,10 +206,12 @@ export const conv2d: Op<Conv2dAttrs> = {
   name: 'conv2d',
   shaders: {
     conv2d: direct,
+    conv2d_depth: depth,
     conv2d_tile: tile,
     conv2d_quad: quad,
     conv2d_gemm: gemm,
     conv2d_weight: weight,
+    conv2d_weight_depth: weightDepth,
     conv2d_weight_quad: weightQuad,
     conv2d_weight_gemm: weightGemm,
     pack,

@@ -22,6 +22,8 @@ export interface ConvShape {
   readonly width: number;
   /** Whether a window three wide moves along rows by one, its taps on adjacent pixels. */
   readonly slides: boolean;
+  /** Whether a row's taps lie as far apart as the windows of adjacent pixels, however wide the window. */
+  readonly regular: boolean;
   readonly batch: number;
 }
 
@@ -134,6 +136,16 @@ const someTaps = ({ taps }: ConvShape): boolean => taps > 0;
 
 /** Each kernel that a network uses is a pipeline to compile, hence so few. Few outputs or pixels leave most of a large tile empty. */
 export const CONV_VARIANTS: readonly ConvVariant[] = [
+  {
+    shader: 'conv2d_depth',
+    entry: 'strip4',
+    pixels: 4,
+    outputs: 1,
+    can: ({ inputs, regular }) => inputs === 1 && regular,
+    when: ({ outputs, width }, { tiles }) => !tiles && outputs === 1 && width >= 3,
+    worth: ({ outputs }) => outputs <= 4,
+    invocations: (s) => s.batch * s.height * Math.ceil(s.width / 4) * s.outputs * s.groups,
+  },
   registers('conv2d', 'direct', 1, 1, { when: ({ outputs }) => outputs === 1, worth: ({ outputs }) => outputs <= 8 }),
   registers('conv2d_tile', 'tile8x4', 8, 4, { when: ({ outputs }) => outputs <= 8, worth: ({ outputs }) => outputs <= 32 }),
   row('row7x16', 7, 4),

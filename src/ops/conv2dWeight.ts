@@ -18,7 +18,8 @@ interface WeightShape {
   readonly outputs: number;
   /** Input channels. */
   readonly inputs: number;
-  readonly taps: number;
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
   /** Whether windows are three wide and move along rows by one, their taps on adjacent pixels. */
   readonly slides: boolean;
   /** Rows of dy over the batch, and its pixels. */
@@ -33,7 +34,7 @@ interface WeightVariant extends Variant<WeightShape> {
   readonly invocations: (shape: WeightShape) => number;
 }
 
-const columnsOf = ({ inputs, taps }: WeightShape): number => inputs * taps;
+const columnsOf = ({ inputs, kernelHeight, kernelWidth }: WeightShape): number => inputs * kernelHeight * kernelWidth;
 
 /** A tile of output channels x columns in workgroup memory. */
 function shared(rows: number, columns: number, threads: number, when: (shape: WeightShape) => boolean): WeightVariant {
@@ -55,8 +56,12 @@ function shared(rows: number, columns: number, threads: number, when: (shape: We
 }
 
 /** Tiles of 8 output channels x 4 input channels of one tap. */
-const plainTiles = ({ groups, outputs, inputs, taps }: WeightShape): number =>
-  groups * Math.ceil(outputs / 8) * Math.ceil(inputs / 4) * taps;
+const plainTiles = ({ groups, outputs, inputs, kernelHeight, kernelWidth }: WeightShape): number =>
+  groups * Math.ceil(outputs / 8) * Math.ceil(inputs / 4) * kernelHeight * kernelWidth;
+
+/** Four taps of a row of the window, of one output channel. */
+const depthTiles = ({ groups, outputs, kernelHeight, kernelWidth }: WeightShape): number =>
+  groups * outputs * kernelHeight * Math.ceil(kernelWidth / 4);
 
 /** Tiles of 16 output channels x 32 columns to a quad. */
 const quadTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 16) * Math.ceil(columnsOf(s) / 32) * 4;
@@ -65,6 +70,16 @@ const quadTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 1
 const rowTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 8) * Math.ceil(columnsOf(s) / 36) * 4;
 
 const WEIGHT_VARIANTS: readonly WeightVariant[] = [
+  {
+    shader: 'conv2d_weight_depth',
+    entry: 'taps4',
+    can: ({ inputs }) => inputs === 1,
+    when: ({ outputs }, { tiles }) => !tiles && outputs <= 2,
+    worth: ({ outputs }) => outputs <= 8,
+    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_QUADS_BELOW / depthTiles(s)) }),
+    slab: ['slabRows', 1],
+    invocations: depthTiles,
+  },
   shared(128, 64, 128, (s) => s.outputs > 64 && columnsOf(s) > 32),
   shared(64, 64, 128, (s) => s.outputs > 32 && columnsOf(s) > 32),
   shared(32, 32, 64, () => true),
@@ -105,7 +120,7 @@ export function backwardWeight(c: AdjointContext<Conv2dAttrs>): void {
   const [batch, , yHeight, yWidth] = dy.shape;
   const rows = batch * yHeight;
   const slides = kernelWidth === 3 && c.attrs.stride[1] === 1 && c.attrs.dilation[1] === 1;
-  const shape = { groups, outputs, inputs, taps: kernelHeight * kernelWidth, slides, rows, pixels: rows * yWidth };
+  const shape = { groups, outputs, inputs, kernelHeight, kernelWidth, slides, rows, pixels: rows * yWidth };
   const { variant, slabs, each } = c.choose('dw', convKey(x.shape, c.dx.shape, c.attrs), WEIGHT_VARIANTS, shape);
   const [field, unit] = variant.slab;
   const partial = slabsOf(c, 'dw', c.dx, slabs);

@@ -92,6 +92,9 @@ const CONVOLUTIONS: readonly OpCase[] = [
   // Windows that slide along rows: even and odd widths, several spans, taps read backwards on the way down, every other row of dx at a time.
   conv([2, 70, 19, 12], [34, 35, 2, 3], { groups: 2, stride: [2, 1], dilation: [2, 1], pad: [1, 1, 0, 1] }, { essential: true }),
   conv([1, 40, 9, 13], [33, 40, 3, 3], { pad: [1, 0, 1, 2] }, { essential: true }),
+  // One input channel to a group: windows that slide to the right and, on the way down, to the left.
+  conv([2, 23, 13, 11], [23, 1, 3, 5], { groups: 23, pad: [1, 2, 0, 1] }, { essential: true }),
+  conv([1, 5, 12, 17], [10, 1, 2, 3], { groups: 5, stride: [1, 2], dilation: [1, 2], pad: [0, 1, 1, 2] }),
   conv([3, 12, 5, 5], [17, 12, 1, 3], { pad: [0, 2, 0, 0] }),
   conv([1, 9, 22, 23], [20, 9, 5, 7], { stride: [1, 2], pad: [2, 3, 2, 3] }),
   // For GPUs' tiles, which are chosen by the number of workgroups: groups bring it about at little cost.
