@@ -3,7 +3,18 @@ import source from '../../shaders/relu.wgsl' with { type: 'text' };
 import { consultsInput, RULES } from '../rule.ts';
 import { size } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
-import type { Op } from './op.ts';
+import type { Op, TensorRef } from './op.ts';
+
+/** An entry point over `count` elements, in vectors of four where they come out even. */
+function elements(entry: string, count: number, tensors: Readonly<Record<string, TensorRef>>) {
+  const even = count % 4 === 0;
+  return {
+    entry: even ? `${entry}4` : entry,
+    geometry: { count },
+    bind: even ? Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${name}4`, tensor])) : tensors,
+    invocations: even ? Math.ceil(count / 8) : count,
+  };
+}
 
 export const relu: Op<object> = {
   name: 'relu',
@@ -16,22 +27,17 @@ export const relu: Op<object> = {
   },
   infer: ([x]) => [x!],
   forward({ x: [x], y: [y], step }) {
-    const count = size(y.shape);
-    step({ shader: 'relu', entry: 'forward', geometry: { count }, bind: { x: x!, y }, invocations: Math.ceil(count / 4) });
+    step({ shader: 'relu', ...elements('forward', size(y.shape), { x: x!, y }) });
   },
   differentiable: () => true,
   rules: ['relu', 'zero'],
   adjoint({ x: [x], y: [y], dy: [dy], dx, rules, step }) {
-    const count = size(dx.shape);
     // y > 0 exactly where x > 0, and y is what other layers keep anyway; but y = 0 does not tell x = 0 from x < 0.
     const open = rules.zero === 'open' && consultsInput(rules);
     step({
       shader: 'relu',
-      entry: 'backward',
       constants: { rule: RULES.indexOf(rules.relu), ...(open ? { zero: 1 } : {}) },
-      geometry: { count },
-      bind: { gate: open ? x! : y, dy: dy!, dx },
-      invocations: Math.ceil(count / 4),
+      ...elements('backward', size(dx.shape), { gate: open ? x! : y, dy: dy!, dx }),
     });
   },
 };

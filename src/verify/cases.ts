@@ -178,6 +178,8 @@ const POINTWISE: readonly OpCase[] = [
   one('relu', [2, 3, 35, 13], {}, { fill: ['ties'], essential: true }),
   one('relu', [2, 3, 5, 7], {}, { fill: ['ties'] }),
   one('relu', [37], {}, { fill: ['gaps'], essential: true }),
+  one('relu', [2, 4, 35, 41], {}, { fill: ['ties'], essential: true }),
+  one('relu', [44], {}, { fill: ['gaps'], essential: true }),
   one('clip', [3, 7, 10], { min: -0.5, max: 0.5 }, { essential: true }),
   one('clip', [3, 7], { min: 0 }, { fill: ['gaps'], essential: true }),
   one('clip', [37], { max: 1 }, { fill: ['gaps'], essential: true }),

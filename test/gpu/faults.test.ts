@@ -17,7 +17,7 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['ReLU with an open zero does not pass there', 'relu', 'zero == 1u', 'zero == 2u'],
   ['ReLU sign flipped', 'relu', 'r > vec4f()', 'r < vec4f()'],
   ['guided forgets the input', 'relu', 'open = open & (r > vec4f())', 'open = (r > vec4f())'],
-  ['ReLU drops NaN', 'relu', 'v, nan)', 'vec4f(), nan)'],
+  ['ReLU drops NaN', 'relu', 'return bitcast<vec4f>(select(bits, vec4u(), negative));', 'return select(vec4f(), v, v > vec4f());'],
   ['last maximum wins', 'maxpool2d', 'v > best.value', 'v >= best.value'],
   ['the last of equals overlooked', 'maxpool2d', 'choice == 1u', 'choice == 9u'],
   ['the middle of the kernel, not of the cells inside', 'maxpool2d', '(first + end - 1) / 2', '(kernel - 1) / 2'],
@@ -108,7 +108,7 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['limit: the bounds of one channel for all', 'limit', 'i / g.plane % g.channels', '0u'],
   ['limit: NaN raised', 'limit', 'select(clipped, v,', 'select(clipped, low[c],'],
   ['a race: every invocation does the same element', 'relu', 'group.y * groups.x + group.x', 'group.y * groups.x'],
-  ['the end of a tensor overrun', 'relu', 'if (i.z < geometry.count)', 'if (i.z < geometry.count + 1u)'],
+  ['the end of a tensor overrun', 'relu', 'if (j <= last)', 'if (j <= last + 1u)'],
 ];
 
 for (const [what, shader, find, replace] of FAULTS) {

@@ -274,8 +274,8 @@ const FAULTS: readonly {
   {
     what: 'a race: neighbours do the same elements',
     shaders: ['relu'],
-    find: '* 1024u + local)',
-    replace: '* 1024u + (local & 254u))',
+    find: '* 512u + local',
+    replace: '* 512u + (local & 254u)',
     named: /^(adjoint|relu): relu1/,
   },
   { what: 'a transposed weight', shaders: ['pack'], find: 'g.outputPitch', replace: 'g.inputPitch', named: /^adjoint: conv1 / },
