@@ -56,8 +56,9 @@ fn negativeInfinity() -> f32 {
   return bitcast<f32>(bits);
 }
 
+// `|` and `&`, not `||` and `&&`: no branches.
 fn equal(a: f32, b: f32) -> bool {
-  return a == b || (isNan(a) && isNan(b));
+  return (a == b) | (isNan(a) & isNan(b));
 }
 
 // Where a window begins in x (before it, where there is padding), and where its plane does.
@@ -81,39 +82,93 @@ struct Cell {
   place: u32,
 }
 
-fn cell(w: Window, kh: i32, kw: i32) -> Cell {
-  let ih = w.top + kh * g.dilationHeight;
-  let iw = w.left + kw * g.dilationWidth;
-  let there = (kh < g.kernelHeight) & (kw < g.kernelWidth) & (u32(ih) < u32(g.inputHeight)) & (u32(iw) < u32(g.inputWidth));
-  return Cell(x[select(0, w.plane + ih * g.inputWidth + iw, there)], there, u32(kh * g.kernelWidth + kw));
+// The first three places of a window along one axis, and which of them are there.
+struct Places {
+  at: vec3i,
+  there: vec3<bool>,
+}
+
+fn places(start: i32, kernel: i32, dilation: i32, extent: i32) -> Places {
+  let steps = vec3i(0, 1, 2);
+  let at = vec3i(start) + steps * dilation;
+  // As unsigned numbers negative ones are large.
+  return Places(at, (steps < vec3i(kernel)) & (vec3u(at) < vec3u(u32(extent))));
+}
+
+// The first three rows and columns of a window, the rows as places in x.
+struct Cells {
+  rows: Places,
+  columns: Places,
+}
+
+fn cells(o: u32) -> Cells {
+  let w = window(o);
+  let rows = places(w.top, g.kernelHeight, g.dilationHeight, g.inputHeight);
+  let columns = places(w.left, g.kernelWidth, g.dilationWidth, g.inputWidth);
+  return Cells(Places(vec3i(w.plane) + rows.at * g.inputWidth, rows.there), columns);
+}
+
+fn cell(all: Cells, kh: i32, kw: i32) -> Cell {
+  let there = all.rows.there[kh] & all.columns.there[kw];
+  return Cell(x[select(0, all.rows.at[kh] + all.columns.at[kw], there)], there, u32(kh * g.kernelWidth + kw));
 }
 
 // The better of a winner so far and a cell behind it.
 fn better(best: Winner, c: Cell) -> Winner {
-  let wins = (c.value > best.value) | (isNan(c.value) & !isNan(best.value)) | (best.place == NONE) | ((choice == 1u) & equal(c.value, best.value));
+  var wins = (c.value > best.value) | (isNan(c.value) & !isNan(best.value)) | (best.place == NONE);
+  if (choice == 1u) {
+    wins |= equal(c.value, best.value);
+  }
   let takes = c.there & wins;
   return Winner(select(best.value, c.value, takes), select(best.place, c.place, takes));
 }
 
-fn winner(o: u32) -> Winner {
-  let w = window(o);
-  if (side == 2u) {
-    let first = better(better(Winner(negativeInfinity(), NONE), cell(w, 0, 0)), cell(w, 0, 1));
-    return better(better(first, cell(w, 1, 0)), cell(w, 1, 1));
+// The winner's value, where nobody asks for its place.
+fn higher(best: f32, c: Cell) -> f32 {
+  return select(best, c.value, c.there & ((c.value > best) | (isNan(c.value) & !isNan(best))));
+}
+
+fn highest(o: u32) -> f32 {
+  if (side == 0u) {
+    return winner(o).value;
   }
-  if (side == 3u) {
-    let c0 = cell(w, 0, 0);
-    let c1 = cell(w, 0, 1);
-    let c2 = cell(w, 0, 2);
-    let c3 = cell(w, 1, 0);
-    let c4 = cell(w, 1, 1);
-    let c5 = cell(w, 1, 2);
-    let c6 = cell(w, 2, 0);
-    let c7 = cell(w, 2, 1);
-    let c8 = cell(w, 2, 2);
-    let first = better(better(better(Winner(negativeInfinity(), NONE), c0), c1), c2);
+  let all = cells(o);
+  let c0 = cell(all, 0, 0);
+  let c1 = cell(all, 0, 1);
+  let c3 = cell(all, 1, 0);
+  let c4 = cell(all, 1, 1);
+  if (side == 2u) {
+    return higher(higher(higher(higher(negativeInfinity(), c0), c1), c3), c4);
+  }
+  let c2 = cell(all, 0, 2);
+  let c5 = cell(all, 1, 2);
+  let c6 = cell(all, 2, 0);
+  let c7 = cell(all, 2, 1);
+  let c8 = cell(all, 2, 2);
+  let first = higher(higher(higher(negativeInfinity(), c0), c1), c2);
+  return higher(higher(higher(higher(higher(higher(first, c3), c4), c5), c6), c7), c8);
+}
+
+fn winner(o: u32) -> Winner {
+  if (side != 0u) {
+    let all = cells(o);
+    let c0 = cell(all, 0, 0);
+    let c1 = cell(all, 0, 1);
+    let c3 = cell(all, 1, 0);
+    let c4 = cell(all, 1, 1);
+    let none = Winner(negativeInfinity(), NONE);
+    if (side == 2u) {
+      return better(better(better(better(none, c0), c1), c3), c4);
+    }
+    let c2 = cell(all, 0, 2);
+    let c5 = cell(all, 1, 2);
+    let c6 = cell(all, 2, 0);
+    let c7 = cell(all, 2, 1);
+    let c8 = cell(all, 2, 2);
+    let first = better(better(better(none, c0), c1), c2);
     return better(better(better(better(better(better(first, c3), c4), c5), c6), c7), c8);
   }
+  let w = window(o);
   var best = Winner(negativeInfinity(), NONE);
   for (var kh = 0; kh < g.kernelHeight; kh++) {
     let ih = w.top + kh * g.dilationHeight;
@@ -142,7 +197,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   for (var j = 0u; j < 4u; j++) {
     let o = ((group.y * groups.x + group.x) * 4u + j) * 128u + local;
     if (o < count) {
-      y[o] = winner(o).value;
+      y[o] = highest(o);
     }
   }
 }
