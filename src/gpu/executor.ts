@@ -251,7 +251,10 @@ export class Executor {
     const dispatches = [...(inputs ? forward : []), ...(seed ? backward : [])];
     const what = inputs ? (seed ? 'forward and backward' : 'forward') : 'backward';
     const profiled = Profiler.of(this.gpu) !== undefined;
-    if (profiled) await this.#exclusively(() => this.#submissions.run(what, dispatches));
+    if (profiled) {
+      await this.idle();
+      await this.#exclusively(() => this.#submissions.run(what, dispatches));
+    }
     const results = this.#submissions.queue(what, profiled ? [] : dispatches, readings).then((read) => ({
       values: read.slice(0, values.length),
       gradients: read.slice(values.length) as Tensor[],
