@@ -17,11 +17,11 @@ interface Running<B, A> {
 
 /**
  * The answers to batches, in their order. While `most` of them are under way, the source is asked for the next one and for no more; while the
- * consumer is busy with an answer nothing new is begun.
+ * consumer is busy with an answer nothing new is begun. So at most `most` + 1 answers and one batch more are in memory, the consumer's own apart.
  *
  * A failure, of the source or of an answer, is told in its place, behind all answers before it. However this ends (an error, or the consumer's
  * `break`), what is under way has come to its end by then, and the source has been told to close.
- * @param ask begins with a batch
+ * @param ask begins with a batch; tells of a failure in its answer
  * @param most under way at once, at least 1
  */
 export async function* pipelined<B, A>(
@@ -49,20 +49,21 @@ export async function* pipelined<B, A>(
   try {
     pull();
     for (;;) {
+      const open = running.filter(({ settled }) => !settled);
       if (arrived?.status === 'rejected' || arrived?.value.done) ended = true;
-      else if (arrived && running.filter(({ settled }) => !settled).length < most) {
+      else if (arrived && open.length < most && running.length <= most) {
         const batch = arrived.value.value as B;
         arrived = undefined;
         pull();
         await begin(batch);
+        if (!running[0].settled) continue;
       }
       const [first] = running;
       if (first?.settled) {
         const answer = await first.answer;
         running.shift();
         yield { batch: first.batch, answer };
-      } else if (first) await Promise.race(arrived ? [first.done] : [first.done, coming]);
-      else if (!ended) await (arrived ? undefined : coming);
+      } else if (first || !ended) await Promise.race([...open.map(({ done }) => done), ...(arrived ? [] : [coming])]);
       else if (arrived?.status === 'rejected') throw arrived.reason;
       else return;
     }

@@ -31,8 +31,9 @@ export interface ExecutorStats {
   readonly buildMs: number;
   /** From submission to the device's being done, all runs so far. */
   readonly runMs: number;
-  /** On the host, to encode and submit: the mean for one dispatch of all runs so far; 0 before the first. Not under a profiler. */
-  readonly hostMsPerDispatch: number;
+  /** On the host alone, to encode and submit `dispatched` dispatches, all runs so far but those under a profiler. */
+  readonly hostMs: number;
+  readonly dispatched: number;
   readonly dispatches: Readonly<Record<Part, number>>;
   readonly bufferBytes: number;
 }
@@ -136,7 +137,8 @@ export class Executor {
       compileMs: ms,
       buildMs: this.#buildMs,
       runMs,
-      hostMsPerDispatch: dispatched === 0 ? 0 : hostMs / dispatched,
+      hostMs,
+      dispatched,
       dispatches: { prepare: prepare.length, forward: forward.length, backward: backward.length, update: update.length },
       bufferBytes: this.#own.reduce((sum, buffer) => sum + buffer.size, this.#staging.bytes),
     };
