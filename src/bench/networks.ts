@@ -11,7 +11,7 @@ import { compile } from '../plan.ts';
 import { size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 import { checkNetwork, type NetworkCheck } from './networkCheck.ts';
 import { randomTensor } from './problem.ts';
-import { timeDispatches, timesOf, type SampleOptions, type Timing } from './samples.ts';
+import { timeDispatches, timesOf, type SampleOptions, type Times, type Timing } from './samples.ts';
 
 /** A network's row. */
 export interface NetworkResult {
@@ -27,8 +27,8 @@ export interface NetworkResult {
   readonly compileMs: number;
   /** From the graph to an executor that is ready: compilation, upload, packing, in ms. */
   readonly buildMs: number;
-  /** On the host, to encode and submit one of a run's dispatches, in us: the median of several runs. */
-  readonly hostUs?: number;
+  /** On the host, to encode and submit one of a run's dispatches, in us, over several runs. */
+  readonly hostUs?: Times;
   readonly forward?: Timing;
   /** Forward and backward pass: dS/dI of one score of every item. */
   readonly gradient?: Timing;
@@ -115,7 +115,7 @@ async function hostTime(
   inputs: Readonly<Record<string, Tensor>>,
   seed: Tensor,
   { samples, budget }: SampleOptions,
-): Promise<number> {
+): Promise<Times> {
   const started = performance.now();
   const each: number[] = [];
   while (each.length < 3 || (each.length < samples && performance.now() - started < 1000 * budget)) {
@@ -124,7 +124,7 @@ async function hostTime(
     const after = executor.stats;
     each.push((1000 * (after.hostMs - before.hostMs)) / (after.dispatched - before.dispatched));
   }
-  return timesOf(each).median;
+  return timesOf(each);
 }
 
 /** Everything from a network's graph to its first gradient on the host. */

@@ -82,7 +82,8 @@ export function networkLines(row: NetworkResult): string {
     finite: 'checked only to be finite: too large for f64, and no identity holds',
   }[row.check!.method];
   const cold = row.coldMs === undefined ? '' : `; first gradient ${formatMs(row.coldMs)} after the start of a process`;
-  const host = row.hostUs === undefined ? '' : `; ${number(row.hostUs)} us of the host for a dispatch`;
+  const host =
+    row.hostUs === undefined ? '' : `; a dispatch takes the host ${number(row.hostUs.median)} us, at best ${number(row.hostUs.min)}`;
   const bits = row.same ? '' : '\nBITS DIFFER BETWEEN RUNS';
   const line = (what: string, { device, wall }: Timing, tail: string): string[] => [
     what,
