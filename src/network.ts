@@ -9,131 +9,47 @@ import { ParameterStore } from './gpu/store.ts';
 import { Turns } from './gpu/turns.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
 import { compile, type CompileOptions } from './plan.ts';
-import { DEFAULT_RULES, ruleSpec, type Rule, type RuleSpec } from './rule.ts';
-import { checkClass, concatenated, flatten, logOdds, neuronIndex, ranked, seedAt, type Neuron } from './seeds.ts';
+import {
+  completed,
+  kindOf,
+  LOSS_INPUT,
+  LOSS_VALUE,
+  POSTERIOR,
+  requireScores,
+  targetTensor,
+  unitsOf,
+  withLoss,
+  withPosterior,
+  type GradientOptions,
+  type InputGradient,
+  type ParameterGradients,
+  type ScoreKind,
+  type StreamAnswer,
+  type StreamBatch,
+  type StreamOptions,
+} from './question.ts';
+import { checkClass, concatenated, flatten, logOdds, seedAt } from './seeds.ts';
 import { pipelined, type Asked } from './stream.ts';
 import { size, type AnyTensor, type Shape, type Tensor } from './tensor.ts';
 
+export {
+  LOSS_INPUT,
+  LOSS_VALUE,
+  requireScores,
+  SCORE_KINDS,
+  withLoss,
+  withPosterior,
+  type GradientOptions,
+  type InputGradient,
+  type LayerSignal,
+  type ParameterGradients,
+  type ScoreKind,
+  type StreamAnswer,
+  type StreamBatch,
+  type StreamOptions,
+  type Target,
+} from './question.ts';
 export { argmax, logOdds, neuronIndex, posterior, ranked, seedAt, type Neuron } from './seeds.ts';
-
-/**
- * Which number to differentiate: the unnormalised class score S_c (the paper's choice), its posterior P_c = exp S_c / sum exp S, or its log odds
- * against all rivals, log P_c / (1 - P_c) = S_c - log sum_{k != c} exp S_k. The last two point the same way, since
- * dP_c = P_c (1 - P_c) d log odds, but log odds do not vanish where the network is sure.
- */
-export const SCORE_KINDS = ['scores', 'posterior', 'logodds'] as const;
-
-export type ScoreKind = (typeof SCORE_KINDS)[number];
-
-/**
- * A class for every item of the batch, a class for each item, each item's best class, or each item's class of a rank: 0 for the best, ties in
- * the order of the classes.
- */
-export type Target = number | readonly number[] | 'top1' | { readonly rank: number };
-
-export interface GradientOptions {
-  /** Default: top1. */
-  readonly target?: Target;
-  /** A unit anywhere in the network, in place of a class. */
-  readonly neuron?: Neuron;
-  readonly score?: ScoreKind;
-  readonly rule?: Rule | RuleSpec;
-  /** Tensors inside the network whose value and arriving signal are wanted too. */
-  readonly through?: readonly string[];
-}
-
-/** A tensor inside the network on the way up, and the signal that reached it on the way down. */
-export interface LayerSignal {
-  /** x, as the forward pass left it. */
-  readonly value: Tensor;
-  /** d value / d x under the rule, of the same shape. */
-  readonly signal: Tensor;
-}
-
-/** A gradient with respect to the input, and what it is the gradient of. */
-export interface InputGradient {
-  /** Of the input's shape. */
-  readonly gradient: Tensor;
-  /** The differentiated number of each item: a score, a posterior, log odds, or the neuron's value. */
-  readonly values: readonly number[];
-  /** The class of each item, unless a neuron was asked for. */
-  readonly targets: readonly number[] | null;
-  /** Unnormalised scores [N, K], where the network has them. */
-  readonly scores: Tensor | null;
-  /** What was asked for with `through`, by name. */
-  readonly layers: ReadonlyMap<string, LayerSignal>;
-}
-
-export interface ParameterGradients {
-  /** Mean cross-entropy of the batch. */
-  readonly loss: number;
-  /** One for each parameter that the loss depends on, of its shape, by name. */
-  readonly gradients: ReadonlyMap<string, Tensor>;
-}
-
-/** What a stream takes: inputs, or whatever the caller likes to get back with the answer, with an input in it. */
-export type StreamBatch = Tensor | { readonly x: Tensor };
-
-export interface StreamOptions<B extends StreamBatch> {
-  /** What to ask about every batch, or about each; questions of one kind (see {@link Network.gradients}) share a forward pass. Default: scores alone. */
-  readonly questions?: readonly GradientOptions[] | ((batch: B) => readonly GradientOptions[]);
-  /** Runs on the device at once, at least 1. Default: 2, which is enough for it never to wait for the host. */
-  readonly inFlight?: number;
-}
-
-export interface StreamAnswer<B extends StreamBatch> {
-  readonly batch: B;
-  /** Unnormalised scores [N, K]; null where only neurons were asked for. */
-  readonly scores: Tensor | null;
-  /** One for each question, in their order. */
-  readonly gradients: readonly InputGradient[];
-}
-
-/** Names of what the network adds to a graph; '#' keeps them apart from what exporters write. */
-const POSTERIOR = '#posterior';
-const FLAT_SCORES = '#scores';
-/** Of {@link withLoss}: the input that takes the classes, and the value that is the loss. */
-export const LOSS_INPUT = '#labels';
-export const LOSS_VALUE = '#loss';
-
-/** The graph with scores as [N, K] and their softmax, under names of our own. */
-export function withPosterior(graph: Graph): Graph {
-  const scores = requireScores(graph);
-  return {
-    ...graph,
-    nodes: [
-      ...graph.nodes,
-      { name: FLAT_SCORES, op: 'flatten', inputs: [scores], outputs: [FLAT_SCORES] },
-      { name: POSTERIOR, op: 'softmax', inputs: [FLAT_SCORES], outputs: [POSTERIOR] },
-    ],
-  };
-}
-
-/** The graph with a mean cross-entropy loss on its scores and an input `#labels`, i32 [N]. */
-export function withLoss(graph: Graph): Graph {
-  const scores = requireScores(graph);
-  const batch = valueInfo(typeGraph(graph), scores).shape[0];
-  return {
-    ...graph,
-    inputs: [...graph.inputs, { name: LOSS_INPUT, shape: [batch], dtype: 'i32' }],
-    nodes: [
-      ...graph.nodes,
-      { name: FLAT_SCORES, op: 'flatten', inputs: [scores], outputs: [FLAT_SCORES] },
-      { name: LOSS_VALUE, op: 'crossentropy', inputs: [FLAT_SCORES, LOSS_INPUT], outputs: [LOSS_VALUE] },
-    ],
-  };
-}
-
-/** The name of the value that holds the unnormalised scores. */
-export function requireScores(graph: Graph): string {
-  if (graph.scores === undefined) {
-    throw new InputError(`graph "${graph.name}": expected a classifier with scores [N, K], got a network without. Name a neuron instead.`);
-  }
-  return graph.scores;
-}
-
-/** Rules with every axis named, so that the same rules are the same text. */
-const completed = (rule: Rule | RuleSpec | undefined): RuleSpec => ({ ...DEFAULT_RULES, ...ruleSpec(rule) });
 
 /** Plans kept ready at once unless told otherwise; each holds its own activations and signals on the device. */
 const MOST_EXECUTORS = 4;
@@ -238,7 +154,7 @@ export class Network {
     score: Exclude<ScoreKind, 'logodds'> = 'scores',
   ): Promise<{ executor: Executor; input: string; target: string; scores: string }> {
     const scores = requireScores(this.graph);
-    const target = this.#targetTensor({ score });
+    const target = targetTensor(this.graph, { score });
     const graph = score === 'posterior' ? withPosterior(this.graph) : this.graph;
     const plan = compile(graph, { keep: [...new Set([target, scores])], target, wrt: [this.#input], traits: traitsOf(this.gpu) });
     return { executor: await Executor.create(this.gpu, plan, this.#store), input: this.#input, target, scores };
@@ -309,7 +225,7 @@ export class Network {
    * and tensors on the way.
    */
   async gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
-    if (new Set(questions.map((question) => this.#kind(question))).size > 1) {
+    if (new Set(questions.map((question) => kindOf(this.graph, question))).size > 1) {
       throw new InputError(
         'gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.',
       );
@@ -356,7 +272,7 @@ export class Network {
       const { results } = await this.#scores(x, most);
       return { results: heard(results.then((scores) => ({ scores, gradients: [] }))) };
     }
-    const kinds = questions.map((question) => this.#kind(question));
+    const kinds = questions.map((question) => kindOf(this.graph, question));
     const answers = new Array<Promise<InputGradient>>(questions.length);
     for (const kind of new Set(kinds)) {
       const own = [...kinds.keys()].filter((q) => kinds[q] === kind);
@@ -374,15 +290,10 @@ export class Network {
     return { results: heard(results) };
   }
 
-  /** Questions of one kind share a forward pass. */
-  #kind(question: GradientOptions): string {
-    return JSON.stringify([this.#targetTensor(question), completed(question.rule), question.through ?? []]);
-  }
-
-  /** @param questions at least one, all of one {@link #kind} */
+  /** @param questions at least one, all of one {@link kindOf} */
   async #gradients(x: Tensor, questions: readonly GradientOptions[], most: number): Promise<Queued<InputGradient[]>> {
     const [first] = questions;
-    const target = this.#targetTensor(first);
+    const target = targetTensor(this.graph, first);
     const rule = completed(first.rule);
     const through = first.through ?? [];
     const graph = target === POSTERIOR ? withPosterior(this.graph) : this.graph;
@@ -392,7 +303,7 @@ export class Network {
     const executor = await this.#executor(graph, key, { keep, target, wrt: [this.#input], rule, signals: through });
     const seedShape = executor.plan.values[target].shape;
 
-    const fixed = questions.map((question) => this.#units(question, seedShape, null));
+    const fixed = questions.map((question) => unitsOf(question, seedShape, null));
     const known = questions.length === 1 && first.score !== 'logodds' ? fixed[0] : null;
     const inputs = { [this.#input]: x };
     const signals = [this.#input, ...through];
@@ -425,7 +336,7 @@ export class Network {
     const up = kept(await (await this.#queue(executor, { inputs, values: keep }, most)).results);
     const answers: Promise<InputGradient>[] = [];
     for (const [i, question] of questions.entries()) {
-      const units = fixed[i] ?? this.#units(question, seedShape, up.scores)!;
+      const units = fixed[i] ?? unitsOf(question, seedShape, up.scores)!;
       const perItem = size(seedShape) / units.length;
       const odds =
         question.score === 'logodds' && !question.neuron
@@ -473,29 +384,5 @@ export class Network {
       this.#executors.clear();
       this.#store.dispose();
     });
-  }
-
-  #targetTensor(question: GradientOptions): string {
-    if (question.neuron) return question.neuron.tensor;
-    const scores = requireScores(this.graph);
-    return question.score === 'posterior' ? POSTERIOR : scores;
-  }
-
-  /** The flat place of the asked-for unit within each item; null if it takes scores to know, and there are none yet. */
-  #units(question: GradientOptions, shape: Shape, scores: Tensor | null): number[] | null {
-    const batch = shape[0] ?? 1;
-    if (question.neuron) return new Array<number>(batch).fill(neuronIndex(question.neuron, shape));
-    const classes = size(shape) / batch;
-    const target = question.target ?? 'top1';
-    if (target === 'top1' || (typeof target === 'object' && 'rank' in target)) {
-      const rank = target === 'top1' ? 0 : target.rank;
-      checkClass(rank, classes, 'rank');
-      return scores && Array.from({ length: batch }, (_, n) => ranked(scores.data.subarray(n * classes, (n + 1) * classes))[rank]);
-    }
-    const list = typeof target === 'number' ? new Array<number>(batch).fill(target) : [...target];
-    if (list.length !== batch)
-      throw new InputError(`target: expected one class, or ${batch}, one for each item of the batch, got ${list.length}.`);
-    for (const label of list) checkClass(label, classes, 'target');
-    return list;
   }
 }

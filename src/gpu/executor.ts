@@ -404,7 +404,7 @@ export class Executor {
     return new Uint32Array(await this.#exclusively(() => this.#download(tensor, own, tensor.bytes / 4 - own)));
   }
 
-  /** Frees every buffer this executor made, and its store if it made that. The device stays. */
+  /** Frees every buffer this executor made, and its store if it made that; not while a run is queued. The device stays. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
