@@ -100,12 +100,16 @@ export async function saliencyFrames(
 ): Promise<SaliencyFrame[]> {
   const { reduce = 'max', perChannel = false, neuron, map: kind = 'saliency' } = options;
   if (kind === 'fused' && (perChannel || reduce !== 'max'))
-    throw new InputError('saliency: expected a fused map of max over all channels, got another reduction. Leave it out, or take map "saliency".');
+    throw new InputError(
+      'saliency: expected a fused map of max over all channels, got another reduction. Leave it out, or take map "saliency".',
+    );
   if (neuron && options.classes) throw new InputError('saliency: expected classes or a neuron, got both. Leave out one of them.');
   const views = viewsOf(picture, spec, options.views ?? 1);
   const batches = inBatches(views.inputs, network.inputShape[0] ?? 1);
   if (kind === 'fused' && (neuron || (options.score ?? 'scores') !== 'scores'))
-    throw new InputError('saliency: expected a class and its score for a fused map, got a neuron, posterior or log odds. Take map "saliency".');
+    throw new InputError(
+      'saliency: expected a class and its score for a fused map, got a neuron, posterior or log odds. Take map "saliency".',
+    );
   const fusion = kind === 'fused' ? fusionLayers(network.graph) : null;
   const common = { score: options.score, rule: options.rule };
   const questions: GradientOptions[] = neuron
