@@ -69,6 +69,9 @@ export {
   type Neuron,
   type ParameterGradients,
   type ScoreKind,
+  type StreamAnswer,
+  type StreamBatch,
+  type StreamOptions,
   type Target,
 } from './network.ts';
 export { compile, type Choice, type Choices, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';

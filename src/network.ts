@@ -3,133 +3,97 @@
  */
 import { InputError } from './errors.ts';
 import { traitsOf, type Gpu } from './gpu/device.ts';
-import { Executor } from './gpu/executor.ts';
+import { Executor, type QueuedResults, type QueuedRun } from './gpu/executor.ts';
 import { replaceParameters } from './gpu/replace.ts';
 import { ParameterStore } from './gpu/store.ts';
 import { Turns } from './gpu/turns.ts';
 import { typeGraph, valueInfo, type Graph, type TypedGraph } from './graph.ts';
 import { compile, type CompileOptions } from './plan.ts';
-import { DEFAULT_RULES, ruleSpec, type Rule, type RuleSpec } from './rule.ts';
-import { formatShape, size, type AnyTensor, type Shape, type Tensor } from './tensor.ts';
+import {
+  completed,
+  kindOf,
+  LOSS_INPUT,
+  LOSS_VALUE,
+  POSTERIOR,
+  requireScores,
+  targetTensor,
+  unitsOf,
+  withLoss,
+  withPosterior,
+  type GradientOptions,
+  type InputGradient,
+  type ParameterGradients,
+  type ScoreKind,
+  type StreamAnswer,
+  type StreamBatch,
+  type StreamOptions,
+} from './question.ts';
+import { checkClass, concatenated, flatten, logOdds, seedAt } from './seeds.ts';
+import { pipelined, type Asked } from './stream.ts';
+import { size, type AnyTensor, type Shape, type Tensor } from './tensor.ts';
 
-/**
- * Which number to differentiate: the unnormalised class score S_c (the paper's choice), its posterior P_c = exp S_c / sum exp S, or its log odds
- * against all rivals, log P_c / (1 - P_c) = S_c - log sum_{k != c} exp S_k. The last two point the same way, since
- * dP_c = P_c (1 - P_c) d log odds, but log odds do not vanish where the network is sure.
- */
-export const SCORE_KINDS = ['scores', 'posterior', 'logodds'] as const;
-
-export type ScoreKind = (typeof SCORE_KINDS)[number];
-
-/**
- * A class for every item of the batch, a class for each item, each item's best class, or each item's class of a rank: 0 for the best, ties in
- * the order of the classes.
- */
-export type Target = number | readonly number[] | 'top1' | { readonly rank: number };
-
-/** One unit of a tensor, for every item of the batch: [c, y, x] in [N, C, H, W], [k] in [N, K]. */
-export interface Neuron {
-  readonly tensor: string;
-  readonly at: readonly number[];
-}
-
-export interface GradientOptions {
-  /** Default: top1. */
-  readonly target?: Target;
-  /** A unit anywhere in the network, in place of a class. */
-  readonly neuron?: Neuron;
-  readonly score?: ScoreKind;
-  readonly rule?: Rule | RuleSpec;
-  /** Tensors inside the network whose value and arriving signal are wanted too. */
-  readonly through?: readonly string[];
-}
-
-/** A tensor inside the network on the way up, and the signal that reached it on the way down. */
-export interface LayerSignal {
-  /** x, as the forward pass left it. */
-  readonly value: Tensor;
-  /** d value / d x under the rule, of the same shape. */
-  readonly signal: Tensor;
-}
-
-/** A gradient with respect to the input, and what it is the gradient of. */
-export interface InputGradient {
-  /** Of the input's shape. */
-  readonly gradient: Tensor;
-  /** The differentiated number of each item: a score, a posterior, log odds, or the neuron's value. */
-  readonly values: readonly number[];
-  /** The class of each item, unless a neuron was asked for. */
-  readonly targets: readonly number[] | null;
-  /** Unnormalised scores [N, K], where the network has them. */
-  readonly scores: Tensor | null;
-  /** What was asked for with `through`, by name. */
-  readonly layers: ReadonlyMap<string, LayerSignal>;
-}
-
-export interface ParameterGradients {
-  /** Mean cross-entropy of the batch. */
-  readonly loss: number;
-  /** One for each parameter that the loss depends on, of its shape, by name. */
-  readonly gradients: ReadonlyMap<string, Tensor>;
-}
-
-/** Names of what the network adds to a graph; '#' keeps them apart from what exporters write. */
-const POSTERIOR = '#posterior';
-const FLAT_SCORES = '#scores';
-/** Of {@link withLoss}: the input that takes the classes, and the value that is the loss. */
-export const LOSS_INPUT = '#labels';
-export const LOSS_VALUE = '#loss';
-
-/** The graph with scores as [N, K] and their softmax, under names of our own. */
-export function withPosterior(graph: Graph): Graph {
-  const scores = requireScores(graph);
-  return {
-    ...graph,
-    nodes: [
-      ...graph.nodes,
-      { name: FLAT_SCORES, op: 'flatten', inputs: [scores], outputs: [FLAT_SCORES] },
-      { name: POSTERIOR, op: 'softmax', inputs: [FLAT_SCORES], outputs: [POSTERIOR] },
-    ],
-  };
-}
-
-/** The graph with a mean cross-entropy loss on its scores and an input `#labels`, i32 [N]. */
-export function withLoss(graph: Graph): Graph {
-  const scores = requireScores(graph);
-  const batch = valueInfo(typeGraph(graph), scores).shape[0];
-  return {
-    ...graph,
-    inputs: [...graph.inputs, { name: LOSS_INPUT, shape: [batch], dtype: 'i32' }],
-    nodes: [
-      ...graph.nodes,
-      { name: FLAT_SCORES, op: 'flatten', inputs: [scores], outputs: [FLAT_SCORES] },
-      { name: LOSS_VALUE, op: 'crossentropy', inputs: [FLAT_SCORES, LOSS_INPUT], outputs: [LOSS_VALUE] },
-    ],
-  };
-}
-
-/** The name of the value that holds the unnormalised scores. */
-export function requireScores(graph: Graph): string {
-  if (graph.scores === undefined) {
-    throw new InputError(`graph "${graph.name}": expected a classifier with scores [N, K], got a network without. Name a neuron instead.`);
-  }
-  return graph.scores;
-}
-
-/** Rules with every axis named, so that the same rules are the same text. */
-const completed = (rule: Rule | RuleSpec | undefined): RuleSpec => ({ ...DEFAULT_RULES, ...ruleSpec(rule) });
+export {
+  LOSS_INPUT,
+  LOSS_VALUE,
+  requireScores,
+  SCORE_KINDS,
+  withLoss,
+  withPosterior,
+  type GradientOptions,
+  type InputGradient,
+  type LayerSignal,
+  type ParameterGradients,
+  type ScoreKind,
+  type StreamAnswer,
+  type StreamBatch,
+  type StreamOptions,
+  type Target,
+} from './question.ts';
+export { argmax, logOdds, neuronIndex, posterior, ranked, seedAt, type Neuron } from './seeds.ts';
 
 /** Plans kept ready at once unless told otherwise; each holds its own activations and signals on the device. */
 const MOST_EXECUTORS = 4;
 
+/** Runs on the device at once unless told otherwise: one that it works on, and one for it to go on with. */
+const IN_FLIGHT = 2;
+
+/** What comes when the device is done, in a wrapping that can be awaited by itself: then it is queued. */
+interface Queued<T> {
+  readonly results: Promise<T>;
+}
+
+/** What a forward pass left. */
+interface Kept {
+  /** Of the target. */
+  readonly values: Tensor;
+  readonly scores: Tensor | null;
+  readonly inside: readonly Tensor[];
+}
+
+/** The unit of each item that is asked about, and what is differentiated there if it is not the target's own value. */
+interface Seed {
+  readonly units: readonly number[];
+  readonly values?: readonly number[];
+}
+
+/** Of a promise that may be left behind when another fails: its own failure is heard where it is awaited. */
+function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /**
  * A network with its parameters on a device. Plans are compiled when first needed and the last few are kept, one for each kind of question.
- * Calls may overlap; they are answered one after the other.
+ * Calls may overlap: they are put to the device one after the other, the next one while it is still at the last. {@link stream} does that for a
+ * sequence of inputs.
  */
 export class Network {
   /** Least recently used first. */
   readonly #executors = new Map<string, Executor>();
+  /** Turns at the device's queue. A call's results are awaited outside of its turn. */
   readonly #calls = new Turns();
+  /** Runs that are queued and not done, the first one first. */
+  readonly #underWay = new Set<Promise<void>>();
   readonly #store: ParameterStore;
   readonly #typed: TypedGraph;
   readonly #input: string;
@@ -156,6 +120,12 @@ export class Network {
     return valueInfo(this.#typed, this.#input).shape;
   }
 
+  /** How many classes there are scores of. @throws InputError if the network has no scores */
+  get classes(): number {
+    const { shape } = valueInfo(this.#typed, requireScores(this.graph));
+    return size(shape) / shape[0];
+  }
+
   /** The executor of the last question, for reports; undefined before the first. */
   last: Executor | undefined;
 
@@ -167,6 +137,7 @@ export class Network {
     this.#executors.set(key, executor);
     for (const [oldest, unused] of this.#executors) {
       if (this.#executors.size <= this.plans) break;
+      await unused.idle();
       unused.dispose();
       this.#executors.delete(oldest);
     }
@@ -183,7 +154,7 @@ export class Network {
     score: Exclude<ScoreKind, 'logodds'> = 'scores',
   ): Promise<{ executor: Executor; input: string; target: string; scores: string }> {
     const scores = requireScores(this.graph);
-    const target = this.#targetTensor({ score });
+    const target = targetTensor(this.graph, { score });
     const graph = score === 'posterior' ? withPosterior(this.graph) : this.graph;
     const plan = compile(graph, { keep: [...new Set([target, scores])], target, wrt: [this.#input], traits: traitsOf(this.gpu) });
     return { executor: await Executor.create(this.gpu, plan, this.#store), input: this.#input, target, scores };
@@ -201,21 +172,42 @@ export class Network {
 
   /** Values of the forward pass by name; default: the unnormalised scores. */
   async forward(x: Tensor, tensors: readonly string[] = [requireScores(this.graph)]): Promise<Map<string, AnyTensor>> {
-    return this.#calls.take(() => this.#forward(x, tensors));
+    return (await this.#calls.take(() => this.#forward(x, tensors, IN_FLIGHT))).results;
   }
 
-  async #forward(x: Tensor, tensors: readonly string[]): Promise<Map<string, AnyTensor>> {
+  async #forward(x: Tensor, tensors: readonly string[], most: number): Promise<Queued<Map<string, AnyTensor>>> {
     const executor = await this.#executor(this.#typed, `forward ${JSON.stringify(tensors)}`, { keep: tensors });
-    await executor.forward({ [this.#input]: x });
+    const inputs = { [this.#input]: x };
+    if (tensors.length === 1) {
+      const { results } = await this.#queue(executor, { inputs, values: tensors }, most);
+      return { results: results.then(({ values }) => new Map([[tensors[0], values[0]]])) };
+    }
+    // Many, perhaps all: read one by one, so that there need not be room for them together.
+    await executor.forward(inputs);
     const values = new Map<string, AnyTensor>();
     for (const name of tensors) values.set(name, await executor.read(name));
-    return values;
+    return { results: Promise.resolve(values) };
+  }
+
+  /** Queues a run as soon as fewer than `most` are under way. */
+  async #queue(executor: Executor, run: QueuedRun, most: number): Promise<Queued<QueuedResults>> {
+    while (this.#underWay.size >= most) await [...this.#underWay][0];
+    const { results } = await executor.queue(run);
+    const over = (): void => void this.#underWay.delete(done);
+    const done: Promise<void> = results.then(over, over);
+    this.#underWay.add(done);
+    return { results };
   }
 
   /** Unnormalised scores [N, K]: the input of the softmax. */
   async scores(x: Tensor): Promise<Tensor> {
+    return (await this.#calls.take(() => this.#scores(x, IN_FLIGHT))).results;
+  }
+
+  async #scores(x: Tensor, most: number): Promise<Queued<Tensor>> {
     const name = requireScores(this.graph);
-    return flatten((await this.forward(x, [name])).get(name) as Tensor);
+    const { results } = await this.#forward(x, [name], most);
+    return { results: heard(results.then((values) => flatten(values.get(name) as Tensor))) };
   }
 
   /**
@@ -233,23 +225,77 @@ export class Network {
    * and tensors on the way.
    */
   async gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
-    return this.#calls.take(() => this.#gradients(x, questions));
+    if (new Set(questions.map((question) => kindOf(this.graph, question))).size > 1) {
+      throw new InputError(
+        'gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.',
+      );
+    }
+    return questions.length === 0 ? [] : (await this.#calls.take(() => this.#gradients(x, questions, IN_FLIGHT))).results;
   }
 
-  async #gradients(x: Tensor, questions: readonly GradientOptions[]): Promise<InputGradient[]> {
-    if (questions.length === 0) return [];
+  /**
+   * Answers to a sequence of inputs, in its order, such that the device never waits: while it is at one batch, the next one is on its way to it and the
+   * last one's answer on its way back. Numbers are those of {@link scores} and {@link gradients}, to the bit. At most `inFlight` runs are under way, one
+   * more batch has been taken from the source, and no more is asked for until the consumer comes back; the buffers that answers are read through are
+   * made for the first few and stay with the network.
+   *
+   * A failure, of the source or of the device, is thrown in its place, behind all answers before it. However the stream ends, `break` included, its runs
+   * are done by then and the source is closed.
+   *
+   *     for await (const { batch, scores } of network.stream(photos)) ...
+   *
+   * @param batches inputs of {@link inputShape}, or objects with one as `x`; not to be written to until their answer has come
+   * @throws InputError as {@link gradients} does
+   */
+  stream<B extends StreamBatch>(batches: Iterable<B> | AsyncIterable<B>, options: StreamOptions<B> = {}): AsyncGenerator<StreamAnswer<B>> {
+    const { questions = [], inFlight = IN_FLIGHT } = options;
+    if (!Number.isInteger(inFlight) || inFlight < 1) throw new InputError(`stream: expected inFlight to be at least 1, got ${inFlight}.`);
+    const ask = (batch: B): Asked<Omit<StreamAnswer<B>, 'batch'>> => {
+      const begun = this.#calls.take(async () => {
+        const asked = typeof questions === 'function' ? questions(batch) : questions;
+        return this.#ask('x' in batch ? batch.x : batch, asked, inFlight);
+      });
+      return { begun, answer: begun.then(({ results }) => results) };
+    };
+    return this.#stream(pipelined(batches, ask, inFlight));
+  }
+
+  async *#stream<B extends StreamBatch>(
+    answers: AsyncIterable<{ batch: B; answer: Omit<StreamAnswer<B>, 'batch'> }>,
+  ): AsyncGenerator<StreamAnswer<B>> {
+    for await (const { batch, answer } of answers) yield { batch, ...answer };
+  }
+
+  /** Scores where there are no questions; else the gradients, a forward pass for each kind of question. */
+  async #ask(x: Tensor, questions: readonly GradientOptions[], most: number): Promise<Queued<Omit<StreamAnswer<StreamBatch>, 'batch'>>> {
+    if (questions.length === 0) {
+      const { results } = await this.#scores(x, most);
+      return { results: heard(results.then((scores) => ({ scores, gradients: [] }))) };
+    }
+    const kinds = questions.map((question) => kindOf(this.graph, question));
+    const answers = new Array<Promise<InputGradient>>(questions.length);
+    for (const kind of new Set(kinds)) {
+      const own = [...kinds.keys()].filter((q) => kinds[q] === kind);
+      const { results } = await this.#gradients(
+        x,
+        own.map((q) => questions[q]),
+        most,
+      );
+      own.forEach((q, k) => (answers[q] = heard(results.then((all) => all[k]))));
+    }
+    const results = Promise.all(answers).then((gradients) => ({
+      scores: gradients.find(({ scores }) => scores)?.scores ?? null,
+      gradients,
+    }));
+    return { results: heard(results) };
+  }
+
+  /** @param questions at least one, all of one {@link kindOf} */
+  async #gradients(x: Tensor, questions: readonly GradientOptions[], most: number): Promise<Queued<InputGradient[]>> {
     const [first] = questions;
-    const target = this.#targetTensor(first);
+    const target = targetTensor(this.graph, first);
     const rule = completed(first.rule);
     const through = first.through ?? [];
-    for (const question of questions) {
-      const same = this.#targetTensor(question) === target && JSON.stringify(completed(question.rule)) === JSON.stringify(rule);
-      if (!same || JSON.stringify(question.through ?? []) !== JSON.stringify(through)) {
-        throw new InputError(
-          'gradients: expected questions about one tensor under one rule, with the same tensors on the way. Ask separately.',
-        );
-      }
-    }
     const graph = target === POSTERIOR ? withPosterior(this.graph) : this.graph;
     const scoresName = this.graph.scores;
     const keep = [...new Set([target, ...(scoresName !== undefined && !first.neuron ? [scoresName] : []), ...through])];
@@ -257,37 +303,52 @@ export class Network {
     const executor = await this.#executor(graph, key, { keep, target, wrt: [this.#input], rule, signals: through });
     const seedShape = executor.plan.values[target].shape;
 
-    const fixed = questions.map((question) => this.#units(question, seedShape, null));
+    const fixed = questions.map((question) => unitsOf(question, seedShape, null));
     const known = questions.length === 1 && first.score !== 'logodds' ? fixed[0] : null;
     const inputs = { [this.#input]: x };
-    // A seed that does not wait for the scores goes along in the same submission.
-    if (known) await executor.run(inputs, seedAt(seedShape, known));
-    else await executor.forward(inputs);
-    const values = await executor.readTensor(target);
-    const scores = scoresName !== undefined && !first.neuron ? flatten(await executor.readTensor(scoresName)) : null;
+    const signals = [this.#input, ...through];
 
-    const inside: [string, Tensor][] = [];
-    for (const name of through) inside.push([name, await executor.readTensor(name)]);
-
-    const answers: InputGradient[] = [];
+    const answer = (
+      question: GradientOptions,
+      { values, scores, inside }: Kept,
+      seed: Seed,
+      gradients: readonly Tensor[],
+    ): InputGradient => ({
+      gradient: gradients[0],
+      values: seed.units.map((unit, n) => seed.values?.[n] ?? values.data[(n * values.data.length) / seed.units.length + unit]),
+      targets: question.neuron ? null : seed.units,
+      scores,
+      layers: new Map(through.map((name, k) => [name, { value: inside[k], signal: gradients[k + 1] }])),
+    });
+    const kept = ({ values }: QueuedResults): Kept => {
+      const of = (name: string): Tensor => values[keep.indexOf(name)] as Tensor;
+      return {
+        values: of(target),
+        scores: scoresName !== undefined && !first.neuron ? flatten(of(scoresName)) : null,
+        inside: through.map(of),
+      };
+    };
+    if (known) {
+      // A seed that does not wait for the scores goes along in the same submission.
+      const { results } = await this.#queue(executor, { inputs, seed: seedAt(seedShape, known), values: keep, gradients: signals }, most);
+      return { results: heard(results.then((all) => [answer(first, kept(all), { units: known }, all.gradients)])) };
+    }
+    const up = kept(await (await this.#queue(executor, { inputs, values: keep }, most)).results);
+    const answers: Promise<InputGradient>[] = [];
     for (const [i, question] of questions.entries()) {
-      const units = fixed[i] ?? this.#units(question, seedShape, scores)!;
+      const units = fixed[i] ?? unitsOf(question, seedShape, up.scores)!;
       const perItem = size(seedShape) / units.length;
       const odds =
-        question.score === 'logodds' && !question.neuron ? units.map((unit, n) => logOdds(values.data, n * perItem, perItem, unit)) : null;
-      if (!known)
-        await executor.backward(odds ? { shape: seedShape, data: concatenated(odds.map(({ seed }) => seed)) } : seedAt(seedShape, units));
-      const layers = new Map<string, LayerSignal>();
-      for (const [name, value] of inside) layers.set(name, { value, signal: await executor.readGradient(name) });
-      answers.push({
-        gradient: await executor.readGradient(this.#input),
-        values: odds ? odds.map(({ value }) => value) : units.map((unit, n) => values.data[n * perItem + unit]),
-        targets: question.neuron ? null : units,
-        scores,
-        layers,
-      });
+        question.score === 'logodds' && !question.neuron
+          ? units.map((unit, n) => logOdds(up.values.data, n * perItem, perItem, unit))
+          : null;
+      const seed = odds ? { shape: seedShape, data: concatenated(odds.map(({ seed }) => seed)) } : seedAt(seedShape, units);
+      const { results } = await this.#queue(executor, { seed, gradients: signals }, most);
+      answers.push(
+        heard(results.then(({ gradients }) => answer(question, up, { units, values: odds?.map(({ value }) => value) }, gradients))),
+      );
     }
-    return answers;
+    return { results: heard(Promise.all(answers)) };
   }
 
   /**
@@ -295,11 +356,9 @@ export class Network {
    * @param labels a class for each item of the batch
    */
   async parameterGradients(x: Tensor, labels: readonly number[]): Promise<ParameterGradients> {
-    const scores = valueInfo(this.#typed, requireScores(this.graph)).shape;
-    const classes = size(scores) / scores[0];
-    if (labels.length !== scores[0])
-      throw new InputError(`labels: expected ${scores[0]}, one for each item of the batch, got ${labels.length}.`);
-    for (const label of labels) checkClass(label, classes, 'labels');
+    const [batch] = valueInfo(this.#typed, requireScores(this.graph)).shape;
+    if (labels.length !== batch) throw new InputError(`labels: expected ${batch}, one for each item of the batch, got ${labels.length}.`);
+    for (const label of labels) checkClass(label, this.classes, 'labels');
     const wrt = this.graph.parameters.filter((p) => (p.dtype ?? 'f32') === 'f32').map((p) => p.name);
     return this.#calls.take(() => this.#lossGradients(x, labels, wrt));
   }
@@ -318,106 +377,12 @@ export class Network {
   /** Frees everything this network holds on the device, once the calls under way are through. The device stays. */
   dispose(): Promise<void> {
     return this.#calls.take(async () => {
-      for (const executor of this.#executors.values()) executor.dispose();
+      for (const executor of this.#executors.values()) {
+        await executor.idle();
+        executor.dispose();
+      }
       this.#executors.clear();
       this.#store.dispose();
     });
   }
-
-  #targetTensor(question: GradientOptions): string {
-    if (question.neuron) return question.neuron.tensor;
-    const scores = requireScores(this.graph);
-    return question.score === 'posterior' ? POSTERIOR : scores;
-  }
-
-  /** The flat place of the asked-for unit within each item; null if it takes scores to know, and there are none yet. */
-  #units(question: GradientOptions, shape: Shape, scores: Tensor | null): number[] | null {
-    const batch = shape[0] ?? 1;
-    if (question.neuron) return new Array<number>(batch).fill(neuronIndex(question.neuron, shape));
-    const classes = size(shape) / batch;
-    const target = question.target ?? 'top1';
-    if (target === 'top1' || (typeof target === 'object' && 'rank' in target)) {
-      const rank = target === 'top1' ? 0 : target.rank;
-      checkClass(rank, classes, 'rank');
-      return scores && Array.from({ length: batch }, (_, n) => ranked(scores.data.subarray(n * classes, (n + 1) * classes))[rank]);
-    }
-    const list = typeof target === 'number' ? new Array<number>(batch).fill(target) : [...target];
-    if (list.length !== batch)
-      throw new InputError(`target: expected one class, or ${batch}, one for each item of the batch, got ${list.length}.`);
-    for (const label of list) checkClass(label, classes, 'target');
-    return list;
-  }
-}
-
-function checkClass(label: number, classes: number, what: string): void {
-  if (!Number.isInteger(label) || label < 0 || label >= classes) {
-    throw new InputError(`${what}: expected classes in [0, ${classes - 1}], got ${label}.`);
-  }
-}
-
-/** The flat index of a unit within one item of a tensor [N, ...]. */
-export function neuronIndex({ tensor, at }: Neuron, shape: Shape): number {
-  const item = shape.slice(1);
-  // A single number serves where only one axis has more than one element, as in [N, K, 1, 1].
-  const axes = at.length === 1 && item.filter((extent) => extent > 1).length <= 1 ? [size(item)] : item;
-  const wanted = `${axes.length} coordinates below ${axes.join(', ')}`;
-  if (at.length !== axes.length || at.some((c, d) => !Number.isInteger(c) || c < 0 || c >= axes[d])) {
-    throw new InputError(`neuron "${tensor}": expected ${wanted} in ${formatShape(shape)}, got ${at.join(', ')}.`);
-  }
-  return at.reduce((index, coordinate, d) => index * axes[d] + coordinate, 0);
-}
-
-/** A seed of ones, at one unit of each item. */
-export function seedAt(shape: Shape, units: readonly number[]): Tensor {
-  const data = new Float32Array(size(shape));
-  const perItem = data.length / units.length;
-  units.forEach((unit, n) => (data[n * perItem + unit] = 1));
-  return { shape, data };
-}
-
-/**
- * The log odds S_c - log sum_{k != c} exp S_k of one row of scores, and their derivative with respect to it: 1 at c, and minus each rival's share
- * of sum_{k != c} exp S_k. In f64, the derivative rounded once.
- */
-export function logOdds(scores: Float32Array, from: number, classes: number, c: number): { value: number; seed: Float32Array } {
-  if (classes < 2) throw new InputError('score: expected a network of at least two classes for log odds, got one. Take its score.');
-  let top = -Infinity;
-  for (let k = 0; k < classes; k++) if (k !== c) top = Math.max(top, scores[from + k]);
-  let sum = 0;
-  for (let k = 0; k < classes; k++) if (k !== c) sum += Math.exp(scores[from + k] - top);
-  const seed = Float32Array.from({ length: classes }, (_, k) => (k === c ? 1 : -Math.exp(scores[from + k] - top) / sum));
-  return { value: scores[from + c] - top - Math.log(sum), seed };
-}
-
-function concatenated(parts: readonly Float32Array[]): Float32Array {
-  const data = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  parts.reduce((at, part) => (data.set(part, at), at + part.length), 0);
-  return data;
-}
-
-function flatten(t: Tensor): Tensor {
-  return { shape: [t.shape[0], size(t.shape) / t.shape[0]], data: t.data };
-}
-
-/** Index of the first largest element; NaN is never the largest. */
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++)
-    if (values[i] > values[best] || (Number.isNaN(values[best]) && !Number.isNaN(values[i]))) best = i;
-  return best;
-}
-
-/** The classes of one row of scores from the best to the worst; ties in the order of the classes, NaN last. */
-export function ranked(scores: ArrayLike<number>): number[] {
-  const key = Array.from(scores, (s) => (Number.isNaN(s) ? -Infinity : s));
-  return [...key.keys()].sort((a, b) => (key[a] === key[b] ? a - b : key[b] - key[a]));
-}
-
-/** Softmax in f64 of one row of scores. */
-export function posterior(scores: ArrayLike<number>): Float64Array {
-  const shifted = Float64Array.from(scores);
-  const top = shifted.reduce((a, b) => Math.max(a, b), -Infinity);
-  const exps = shifted.map((s) => Math.exp(s - top));
-  const sum = exps.reduce((a, b) => a + b, 0);
-  return exps.map((e) => e / sum);
 }

@@ -11,7 +11,7 @@ import { compile } from '../plan.ts';
 import { size, type AnyTensor, type Shape, type Tensor } from '../tensor.ts';
 import { checkNetwork, type NetworkCheck } from './networkCheck.ts';
 import { randomTensor } from './problem.ts';
-import { timeDispatches, type SampleOptions, type Timing } from './samples.ts';
+import { timeDispatches, timesOf, type SampleOptions, type Times, type Timing } from './samples.ts';
 
 /** A network's row. */
 export interface NetworkResult {
@@ -27,6 +27,8 @@ export interface NetworkResult {
   readonly compileMs: number;
   /** From the graph to an executor that is ready: compilation, upload, packing, in ms. */
   readonly buildMs: number;
+  /** On the host, to encode and submit one of a run's dispatches, in us, over several runs. */
+  readonly hostUs?: Times;
   readonly forward?: Timing;
   /** Forward and backward pass: dS/dI of one score of every item. */
   readonly gradient?: Timing;
@@ -97,13 +99,32 @@ export async function runNetwork(gpu: Gpu, timer: GpuTimer, network: BenchNetwor
     const [up, down] = [executor.dispatches('forward'), executor.dispatches('backward')];
     const forward = await timeDispatches(timer, up, options);
     const gradient = await timeDispatches(timer, [...up, ...down], options);
+    const hostUs = await hostTime(executor, { [input]: x }, seed, options);
     const last = await read();
     const same = first.every(({ data }, k) => data.every((v, i) => Object.is(v, last[k].data[i])));
     const ratio = gradient.device.median / forward.device.median;
-    return { ...built, check, forward, gradient, ratio, gflops: flop / (forward.device.median * 1e6), same };
+    return { ...built, check, hostUs, forward, gradient, ratio, gflops: flop / (forward.device.median * 1e6), same };
   } finally {
     executor.dispose();
   }
+}
+
+/** Host time for each dispatch of whole runs, in us: three, or what the budget holds, up to the samples wanted. */
+async function hostTime(
+  executor: Executor,
+  inputs: Readonly<Record<string, Tensor>>,
+  seed: Tensor,
+  { samples, budget }: SampleOptions,
+): Promise<Times> {
+  const started = performance.now();
+  const each: number[] = [];
+  while (each.length < 3 || (each.length < samples && performance.now() - started < 1000 * budget)) {
+    const before = executor.stats;
+    await executor.run(inputs, seed);
+    const after = executor.stats;
+    each.push((1000 * (after.hostMs - before.hostMs)) / (after.dispatched - before.dispatched));
+  }
+  return timesOf(each);
 }
 
 /** Everything from a network's graph to its first gradient on the host. */

@@ -82,6 +82,8 @@ export function networkLines(row: NetworkResult): string {
     finite: 'checked only to be finite: too large for f64, and no identity holds',
   }[row.check!.method];
   const cold = row.coldMs === undefined ? '' : `; first gradient ${formatMs(row.coldMs)} after the start of a process`;
+  const host =
+    row.hostUs === undefined ? '' : `; a dispatch takes the host ${number(row.hostUs.median)} us, at best ${number(row.hostUs.min)}`;
   const bits = row.same ? '' : '\nBITS DIFFER BETWEEN RUNS';
   const line = (what: string, { device, wall }: Timing, tail: string): string[] => [
     what,
@@ -92,7 +94,7 @@ export function networkLines(row: NetworkResult): string {
     `${device.samples}`,
     tail,
   ];
-  return `${head}\n${built}${cold}\n${checked}${bits}\n${formatTable(
+  return `${head}\n${built}${cold}${host}\n${checked}${bits}\n${formatTable(
     ['', 'median', 'min', 'p90', 'wall', 'samples', ''],
     [
       line('forward', row.forward, `${number(row.gflops!)} GFLOP/s, ${number((1000 * row.batch) / row.forward.device.median)} images/s`),

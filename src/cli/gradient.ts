@@ -88,6 +88,8 @@ async function inputGradient(
     const network = new Network(gpu, graph, parameters);
     try {
       const result = await network.gradient(input, options);
+      // The clock began with the process.
+      const coldMs = Math.round(performance.now());
       warnNonFinite('the gradient', result.gradient);
       await writeTogether([[args.output, writeNpy(result.gradient)]]);
       const length = norm(result.gradient);
@@ -106,6 +108,7 @@ async function inputGradient(
         norm: length,
         output: args.output,
         hashes,
+        coldMs,
         ...costReport(gpu, network, started),
       };
       if (args.json) printJson(report);

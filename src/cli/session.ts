@@ -57,6 +57,7 @@ export function costReport(gpu: Gpu, network: Network, startedAt: number): Recor
     compileMs: round(stats.compileMs),
     buildMs: round(stats.buildMs),
     runMs: round(stats.runMs),
+    hostUsPerDispatch: stats.dispatched === 0 ? undefined : round((1000 * stats.hostMs) / stats.dispatched),
     totalMs: round(performance.now() - startedAt),
     dispatches: stats.dispatches,
     bufferBytes: stats.bufferBytes,

@@ -1,10 +1,11 @@
 /**
- * Many images through a network of a fixed batch: the next pictures are decoded while the device works on these, and the answers to the
- * last are scored meanwhile.
+ * Many images through a network of a fixed batch: the next pictures are decoded and on their way to the device while it works on these, and the
+ * answers to the last are scored meanwhile.
  */
 import { InputError } from '../errors.ts';
 import type { Picture } from '../image/picture.ts';
 import { preprocess, type PictureToInput, type Preprocess } from '../image/preprocess.ts';
+import type { GradientOptions, Network, StreamAnswer } from '../network.ts';
 import { formatShape, sameShape, size, type Shape, type Tensor } from '../tensor.ts';
 import type { Annotation } from './annotation.ts';
 
@@ -31,23 +32,24 @@ export interface Batch {
 
 /**
  * The results of `score`, image by image in the order of the items.
- * @param shape of the network's input, [N, C, H, W]
- * @param ask puts a batch to the device
- * @param score what the answer says about image n of the batch; runs while the device is at the next batch
- * @throws InputError from the preprocessing, or if it does not make inputs of that shape
+ * @param questions what to ask about a batch
+ * @param score what the answer says about image n of the batch; runs while the device is at the batches behind
+ * @throws InputError from the preprocessing, or if it does not make inputs of the network's shape
  */
-export async function* inBatches<Answer, Result>(
+export async function* inBatches<Result>(
+  network: Network,
   items: readonly Item[],
-  shape: Shape,
   spec: Preprocess,
-  ask: (batch: Batch) => Promise<Answer>,
-  score: (item: LoadedItem, answer: Answer, n: number) => Result,
+  questions: (batch: Batch) => readonly GradientOptions[],
+  score: (item: LoadedItem, answer: StreamAnswer<Batch>, n: number) => Result,
 ): AsyncGenerator<Result> {
+  for await (const answer of network.stream(loadedBatches(items, network.inputShape, spec), { questions }))
+    for (const [n, item] of answer.batch.items.entries()) yield score(item, answer, n);
+}
+
+/** Each batch is being decoded while the one before it is in use. */
+async function* loadedBatches(items: readonly Item[], shape: Shape, spec: Preprocess): AsyncGenerator<Batch> {
   const [batch] = shape;
-  interface Answered {
-    readonly batch: Batch;
-    readonly answer: Answer;
-  }
   const load = (from: number): Promise<Batch> | null => {
     if (from >= items.length) return null;
     const loading = loadBatch(items.slice(from, from + batch), shape, spec);
@@ -55,28 +57,12 @@ export async function* inBatches<Answer, Result>(
     loading.catch(() => {});
     return loading;
   };
-  const scored = function* ({ batch: { items: own }, answer }: Answered): Generator<Result> {
-    for (const [n, item] of own.entries()) yield score(item, answer, n);
-  };
   let next = load(0);
-  let before: Answered | null = null;
-  try {
-    for (let from = 0; next !== null; from += batch) {
-      const current: Batch = await next;
-      next = load(from + batch);
-      const asked = ask(current);
-      asked.catch(() => {});
-      const last: Answered | null = before;
-      before = null;
-      if (last) yield* scored(last);
-      before = { batch: current, answer: await asked };
-    }
-  } catch (error) {
-    // A later batch failed: what the device has answered before is not lost.
-    if (before) yield* scored(before);
-    throw error;
+  for (let from = batch; next !== null; from += batch) {
+    const current: Batch = await next;
+    next = load(from);
+    yield current;
   }
-  if (before) yield* scored(before);
 }
 
 async function loadBatch(items: readonly Item[], shape: Shape, spec: Preprocess): Promise<Batch> {

@@ -13,11 +13,11 @@ import type { ClassRow } from './rows.ts';
  */
 export async function* evaluateClassification(network: Network, items: readonly Item[], spec: Preprocess): AsyncGenerator<ClassRow> {
   yield* inBatches(
+    network,
     items,
-    network.inputShape,
     spec,
-    ({ x }) => network.scores(x),
-    (item, scores, n) => classRow(item, scores, n),
+    () => [],
+    (item, { scores }, n) => classRow(item, scores!, n),
   );
 }
 

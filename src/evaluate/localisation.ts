@@ -5,7 +5,7 @@
 import { EngineError, InputError } from '../errors.ts';
 import { toPhoto } from '../image/project.ts';
 import type { Preprocess } from '../image/preprocess.ts';
-import { ranked, type InputGradient, type Network, type Target } from '../network.ts';
+import type { GradientOptions, Network, StreamAnswer, Target } from '../network.ts';
 import type { Rule } from '../rule.ts';
 import type { Box } from '../segment/box.ts';
 import { MAP_KINDS, type MapKind } from '../segment/presets.ts';
@@ -14,7 +14,7 @@ import { fusedMaps, fusedQuestions, fusionLayers, type FusionLayers } from '../v
 import { mapAt, reduceChannels } from '../visualise/reduce.ts';
 import { scaleBox } from './annotation.ts';
 import { inBatches, type Batch, type Item, type LoadedItem } from './batches.ts';
-import { classRow, scoresOf } from './classification.ts';
+import { classRow } from './classification.ts';
 import { boxOf, needsMap, ownMap, type Method } from './methods.ts';
 import { round, roundBox, type Attempt, type BoxResult, type BoxRow, type MapName, type PointingResult } from './rows.ts';
 import { bestIou, distanceTo, IOU, peakOf } from './score.ts';
@@ -71,53 +71,55 @@ export async function* evaluateLocalisation(
   const { maps } = options;
   const kinds = maps === 'own' ? MAP_KINDS.filter((kind) => options.methods.some((method) => ownMap(method) === kind)) : maps;
   const fusion = kinds.includes('fused') ? fusionLayers(network.graph) : null;
+  // A batch's maps are made with its first image.
+  let made: { readonly of: Batch; readonly answer: Answer } | undefined;
   yield* inBatches(
+    network,
     items,
-    network.inputShape,
     options.preprocess,
-    (batch) => ask(network, batch, options.classes, rules, kinds, fusion),
-    (item, answer, n) => score(item, answer, n, kinds, options),
+    (batch) => questionsOf(network, batch, options.classes, rules, fusion),
+    (item, answer, n) => {
+      if (made?.of !== answer.batch) made = { of: answer.batch, answer: mapsOf(answer, rules, kinds, fusion) };
+      return score(item, made.answer, n, kinds, options);
+    },
   );
 }
 
-/** Gradients of a batch. One forward pass serves the five best classes of a rule, once the scores are known. */
-async function ask(
+/** The classes of a batch to look at under each rule, and with fused maps their log odds too. One forward pass serves all questions of a rule. */
+function questionsOf(
   network: Network,
   { items, x }: Batch,
   mode: ClassMode,
   rules: readonly Rule[],
-  kinds: readonly MapKind[],
   fusion: FusionLayers | null,
-): Promise<Answer> {
+): readonly GradientOptions[] {
   const [batch] = x.shape;
   const given = Array.from({ length: batch }, (_, n) => items[Math.min(n, items.length - 1)].annotation.class);
-  let scores: Tensor | null = rules.length === 0 ? await network.scores(x) : null;
-  const answers: { readonly rule: Rule; readonly answer: readonly InputGradient[] }[] = [];
-  const put = async (rule: Rule, wanted: readonly Target[]): Promise<void> => {
-    const questions = wanted.map((target) => (fusion ? fusedQuestions({ target, rule }, fusion) : [{ target, rule }]));
-    const replies = await network.gradients(x, questions.flat());
-    for (const { length } of questions) answers.push({ rule, answer: replies.splice(0, length) });
-  };
-  for (const rule of rules) {
-    // Until the scores are known, so are not the five best classes: the best one comes first, and they with it.
-    const alone = scores === null || mode !== 'top5';
-    if (alone) {
-      await put(rule, [mode === 'given' ? given : 'top1']);
-      scores ??= answers[0].answer[0].scores!;
-    }
-    if (mode !== 'top5') continue;
-    const best = Array.from({ length: batch }, (_, n) => ranked(scoresOf(scores!, n)).slice(0, 5));
-    const ranks = [...best[0].keys()].slice(alone ? 1 : 0);
-    await put(
-      rule,
-      ranks.map((rank) => best.map((classes) => classes[rank])),
-    );
-  }
+  const ranks = Array.from({ length: Math.min(5, network.classes) }, (_, rank) => ({ rank }));
+  const targets: Record<ClassMode, readonly Target[]> = { given: [given], top1: ['top1'], top5: ranks };
+  return rules.flatMap((rule) =>
+    targets[mode].flatMap((target) => (fusion ? fusedQuestions({ target, rule }, fusion) : [{ target, rule }])),
+  );
+}
+
+/** The maps that the answers to {@link questionsOf} make. */
+function mapsOf(
+  { scores, gradients }: StreamAnswer<Batch>,
+  rules: readonly Rule[],
+  kinds: readonly MapKind[],
+  fusion: FusionLayers | null,
+): Answer {
+  const each = fusion && fusion.coarse.length > 0 ? 2 : 1;
+  const classes = gradients.length / (each * Math.max(1, rules.length));
   const tries = kinds.flatMap((map) =>
-    answers.map(({ rule, answer }): Try => {
-      const made = map === 'fused' ? fusedMaps(answer, fusion!) : reduceChannels(answer[0].gradient, 'max');
-      return { map, rule, classes: answer[0].targets!, maps: made };
-    }),
+    rules.flatMap((rule, r) =>
+      Array.from({ length: classes }, (_, c): Try => {
+        const from = (r * classes + c) * each;
+        const answers = gradients.slice(from, from + each);
+        const maps = map === 'fused' ? fusedMaps(answers, fusion!) : reduceChannels(answers[0].gradient, 'max');
+        return { map, rule, classes: answers[0].targets!, maps };
+      }),
+    ),
   );
   return { scores: scores!, tries };
 }

@@ -5,12 +5,13 @@
  */
 import { EngineError, InputError } from '../errors.ts';
 import { traitsOf, type Gpu } from '../gpu/device.ts';
-import { Executor } from '../gpu/executor.ts';
+import { Executor, type QueuedResults } from '../gpu/executor.ts';
 import { ParameterStore } from '../gpu/store.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
 import { withBatch, type Graph } from '../graph.ts';
 import { LOSS_INPUT, LOSS_VALUE, requireScores, withLoss } from '../network.ts';
 import { compile } from '../plan.ts';
+import { pipelined, type Asked } from '../stream.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Augmentation } from './augment.ts';
 import { Batches, plainDraw, type Batch, type Draw } from './batches.ts';
@@ -247,14 +248,21 @@ export class Trainer {
       const count = Math.ceil(images.count / batch);
       const draw = (k: number): Draw => plainDraw(images, k * batch, { batch, mean: this.mean });
       const ahead = new Lookahead((k) => this.workers.make(draw(k)), this.workers.depth(images, batch), count);
-      for (let k = 0; k < count; k++) {
-        const made = await ahead.take(k);
-        const running = executor.forward({ [this.input]: made.x });
-        ahead.prepare(k + 1);
-        await running;
-        const scores = (await executor.readTensor(this.scores)).data;
-        tally.addScores(scores, made.labels.data.subarray(0, images.count - k * batch), batch);
-        this.workers.recycle(made);
+      const made = async function* (): AsyncGenerator<Batch> {
+        for (let k = 0; k < count; k++) {
+          const batch = await ahead.take(k);
+          ahead.prepare(k + 1);
+          yield batch;
+        }
+      };
+      const ask = ({ x }: Batch): Asked<QueuedResults> => {
+        const begun = executor.queue({ inputs: { [this.input]: x }, values: [this.scores] });
+        return { begun, answer: begun.then(({ results }) => results) };
+      };
+      for await (const { batch: done, answer } of pipelined(made(), ask, 2)) {
+        const labels = done.labels.data.subarray(0, images.count - tally.images);
+        tally.addScores((answer.values[0] as Tensor).data, labels, batch);
+        this.workers.recycle(done);
       }
     } finally {
       executor.dispose();

@@ -3,11 +3,10 @@
  * @see Simonyan, Vedaldi, Zisserman 2013, section 3
  */
 import { InputError } from '../errors.ts';
-import { typeGraph, valueInfo } from '../graph.ts';
 import type { Picture } from '../image/picture.ts';
 import type { PictureToInput, Preprocess } from '../image/preprocess.ts';
 import { seenShare, toPhoto } from '../image/project.ts';
-import { posterior, ranked, requireScores, type GradientOptions, type Network, type Neuron, type ScoreKind } from '../network.ts';
+import { posterior, ranked, type GradientOptions, type Network, type Neuron, type ScoreKind } from '../network.ts';
 import type { Rule, RuleSpec } from '../rule.ts';
 import type { MapKind } from '../segment/presets.ts';
 import { size, type Tensor } from '../tensor.ts';
@@ -101,12 +100,16 @@ export async function saliencyFrames(
 ): Promise<SaliencyFrame[]> {
   const { reduce = 'max', perChannel = false, neuron, map: kind = 'saliency' } = options;
   if (kind === 'fused' && (perChannel || reduce !== 'max'))
-    throw new InputError('saliency: expected a fused map of max over all channels, got another reduction. Leave it out, or take map "saliency".');
+    throw new InputError(
+      'saliency: expected a fused map of max over all channels, got another reduction. Leave it out, or take map "saliency".',
+    );
   if (neuron && options.classes) throw new InputError('saliency: expected classes or a neuron, got both. Leave out one of them.');
   const views = viewsOf(picture, spec, options.views ?? 1);
   const batches = inBatches(views.inputs, network.inputShape[0] ?? 1);
   if (kind === 'fused' && (neuron || (options.score ?? 'scores') !== 'scores'))
-    throw new InputError('saliency: expected a class and its score for a fused map, got a neuron, posterior or log odds. Take map "saliency".');
+    throw new InputError(
+      'saliency: expected a class and its score for a fused map, got a neuron, posterior or log odds. Take map "saliency".',
+    );
   const fusion = kind === 'fused' ? fusionLayers(network.graph) : null;
   const common = { score: options.score, rule: options.rule };
   const questions: GradientOptions[] = neuron
@@ -114,15 +117,15 @@ export async function saliencyFrames(
     : await targets(network, options.classes ?? ['top1'], batches, common);
 
   const answers = questions.map(() => ({ maps: [] as Tensor[][], target: null as number | null, value: 0, score: 0, posterior: 0 }));
-  for (const { input, own } of batches) {
-    const replies = await network.gradients(input, fusion ? questions.flatMap((question) => fusedQuestions(question, fusion)) : questions);
-    const each = replies.length / questions.length;
+  const asked = fusion ? questions.flatMap((question) => fusedQuestions(question, fusion)) : questions;
+  const each = asked.length / questions.length;
+  for await (const { batch, gradients } of network.stream(batches, { questions: asked })) {
     for (const q of questions.keys()) {
-      const reply = replies.slice(q * each, (q + 1) * each);
+      const reply = gradients.slice(q * each, (q + 1) * each);
       const [{ gradient, values, targets, scores }] = reply;
       const answer = answers[q];
       const fused = fusion && fusedMaps(reply, fusion);
-      for (let n = 0; n < own; n++) {
+      for (let n = 0; n < batch.own; n++) {
         answer.maps.push(fused ? [mapAt(fused, n)] : reduced(gradient, n, reduce, perChannel));
         answer.value += values[n] / views.inputs.length;
         if (targets === null || scores === null) continue;
@@ -166,7 +169,7 @@ export async function saliencyFrames(
 
 interface Batch {
   /** [N, C, H, W]. */
-  readonly input: Tensor;
+  readonly x: Tensor;
   /** How many of the N are views; the rest repeats the last one. */
   readonly own: number;
 }
@@ -177,7 +180,7 @@ function inBatches(inputs: readonly Tensor[], batch: number): Batch[] {
     const own = inputs.slice(b * batch, (b + 1) * batch);
     const data = new Float32Array(batch * each);
     for (let n = 0; n < batch; n++) data.set(own[Math.min(n, own.length - 1)].data, n * each);
-    return { input: { shape: [batch, ...inputs[0].shape.slice(1)], data }, own: own.length };
+    return { x: { shape: [batch, ...inputs[0].shape.slice(1)], data }, own: own.length };
   });
 }
 
@@ -189,18 +192,17 @@ async function targets(
   common: Pick<GradientOptions, 'score' | 'rule'>,
 ): Promise<GradientOptions[]> {
   if (classes.length === 0) throw new InputError('saliency: expected at least one class, got none. Choose a number, top1 or top5.');
-  const { shape } = valueInfo(typeGraph(network.graph), requireScores(network.graph));
-  const ranks = Array.from({ length: Math.min(5, size(shape) / shape[0]) }, (_, rank) => rank);
+  const ranks = Array.from({ length: Math.min(5, network.classes) }, (_, rank) => rank);
   const chosen = classes.flatMap((choice): (number | { readonly rank: number })[] => {
     if (typeof choice === 'number') return [choice];
     return choice === 'top1' ? [{ rank: 0 }] : ranks.map((rank) => ({ rank }));
   });
   const many = batches.length > 1 || batches[0].own > 1;
   if (!many || chosen.every((choice) => typeof choice === 'number')) return distinct(chosen).map((target) => ({ target, ...common }));
-  const mean = new Float64Array(size(shape) / shape[0]);
-  for (const { input, own } of batches) {
-    const { data } = await network.scores(input);
-    for (let n = 0; n < own; n++) posterior(data.subarray(n * mean.length, (n + 1) * mean.length)).forEach((p, k) => (mean[k] += p));
+  const mean = new Float64Array(network.classes);
+  for await (const { batch, scores } of network.stream(batches)) {
+    const { data } = scores!;
+    for (let n = 0; n < batch.own; n++) posterior(data.subarray(n * mean.length, (n + 1) * mean.length)).forEach((p, k) => (mean[k] += p));
   }
   const order = ranked(mean);
   return distinct(chosen.map((choice) => (typeof choice === 'number' ? choice : order[choice.rank]))).map((target) => ({

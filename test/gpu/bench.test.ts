@@ -107,6 +107,7 @@ test('a network has both passes and their ratio', async () => {
   const row = await runNetwork(gpu, timer, { name: 'small', graph, parameters: heParameters(graph.parameters) }, QUICK);
   assert.is(row.check?.method, 'layers');
   assert.ok(row.check?.passed && row.same);
+  assert.ok(row.hostUs!.samples >= 3 && row.hostUs!.min > 0);
   assert.is(row.ratio, row.gradient!.device.median / row.forward!.device.median);
   const { graph: vgg } = vgg16(2);
   assert.equal(vgg.inputs[0].shape, [2, 3, 224, 224]);

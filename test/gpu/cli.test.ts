@@ -316,7 +316,8 @@ if (!dataPresent) {
       );
       assert.is(code, 0, err);
       assert.ok(existsSync(at('g.npy')));
-      const { pipelines, compileMs, runMs } = JSON.parse(out);
+      const { pipelines, compileMs, runMs, coldMs } = JSON.parse(out);
+      assert.ok(coldMs > runMs && coldMs < ms, `first gradient after ${coldMs} of ${ms} ms`);
       console.log(
         `measured: ${file}: ${ms.toFixed(0)} ms from process start to the written gradient; ${pipelines} pipelines in ${compileMs} ms, run ${runMs} ms`,
       );
