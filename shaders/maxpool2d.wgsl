@@ -69,10 +69,14 @@ struct Window {
 }
 
 fn window(o: u32) -> Window {
+  // Divisions cost as much as many loads: a remainder is what a quotient leaves.
   let row = i32(o) / g.outputWidth;
-  let top = (row % g.outputHeight) * g.strideHeight - g.padTop;
-  let left = (i32(o) % g.outputWidth) * g.strideWidth - g.padLeft;
-  return Window(top, left, (row / g.outputHeight) * g.inputHeight * g.inputWidth);
+  let column = i32(o) - row * g.outputWidth;
+  let plane = row / g.outputHeight;
+  let line = row - plane * g.outputHeight;
+  let top = line * g.strideHeight - g.padTop;
+  let left = column * g.strideWidth - g.padLeft;
+  return Window(top, left, plane * g.inputHeight * g.inputWidth);
 }
 
 // A cell of a window: its value where there is one.
@@ -272,8 +276,10 @@ fn chooseSwitches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) 
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
 fn switchAt(o: u32) -> u32 {
-  let perWord = 32u / switchBits;
-  return (savedSwitches[o / perWord] >> ((o % perWord) * switchBits)) & (NONE >> (32u - switchBits));
+  // Four to a word, or one: shifts, since a division costs many loads.
+  let several = switchBits == 8u;
+  let word = savedSwitches[o >> select(0u, 2u, several)];
+  return (word >> select(0u, (o & 3u) * 8u, several)) & (NONE >> (32u - switchBits));
 }
 
 // Windows start at o*stride - pad; the first that can reach position p (already shifted by the padding) is the smallest o with
@@ -291,20 +297,24 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
     return;
   }
   let row = i32(i / strips);
-  let start = i32(i % strips) * 4;
+  let start = (i32(i) - row * i32(strips)) * 4;
   let columns = vec4i(start + g.padLeft) + vec4i(0, 1, 2, 3);
-  let ih = row % g.inputHeight + g.padTop;
-  let plane = (row / g.inputHeight) * g.outputHeight * g.outputWidth;
+  let channel = row / g.inputHeight;
+  let ih = row - channel * g.inputHeight + g.padTop;
+  let plane = channel * g.outputHeight * g.outputWidth;
   let lastRow = min(g.outputHeight - 1, ih / g.strideHeight);
   let firstColumn = firstWindow(columns.x, (g.kernelWidth - 1) * g.dilationWidth, g.strideWidth);
   let lastColumn = min(g.outputWidth - 1, columns.w / g.strideWidth);
   var sum = vec4f();
   for (var oh = firstWindow(ih, (g.kernelHeight - 1) * g.dilationHeight, g.strideHeight); oh <= lastRow; oh++) {
-    let offsetRow = ih - oh * g.strideHeight;
-    if (offsetRow % g.dilationHeight != 0) {
-      continue;
+    var kh = ih - oh * g.strideHeight;
+    if (g.dilationHeight > 1) {
+      let offset = kh;
+      kh = offset / g.dilationHeight;
+      // No row of the window lies there: no switch is as large.
+      kh = select(kh, -g.kernelHeight, kh * g.dilationHeight != offset);
     }
-    let rowPlace = (offsetRow / g.dilationHeight) * g.kernelWidth;
+    let rowPlace = kh * g.kernelWidth;
     for (var ow = firstColumn; ow <= lastColumn; ow++) {
       let o = u32(plane + oh * g.outputWidth + ow);
       // Both are loaded before either is looked at.
