@@ -50,8 +50,8 @@ const CROWD = 420;
 /** Fewer input channels share one loop with the taps (measured: three times as fast with 3, a quarter faster with 16, slower with 64). */
 const FLAT_BELOW = 32;
 
-/** Fewer pixels leave too much of the last quads idle (measured: 7x7 maps are faster without). */
-const QUAD_PIXELS = 64;
+/** Fewer pixels leave too much of a quad's tile of 28 idle (measured: with 49 quads are 1.2 to 1.4 times as fast, with 25 still a little). */
+const QUAD_PIXELS = 24;
 
 /** Fewer input channels than these do not pay for a row's window (measured: a little slower with 3, a third faster with 8). */
 const ROW_INPUTS = 8;
