@@ -638,7 +638,7 @@ fn flatQuad8x16(
   }
 }
 
-// 7 adjacent pixels of a row x 16 output channels, of a window three wide.
+// 7 adjacent pixels of a row x 16 output channels, of a window 3 wide.
 @compute @workgroup_size(32)
 fn row7x16(
   @builtin(workgroup_id) group: vec3u,
@@ -943,7 +943,7 @@ fn row7x16(
   }
 }
 
-// 4 adjacent pixels of a row x 16 output channels, of a window three wide.
+// 4 adjacent pixels of a row x 16 output channels, of a window 3 wide.
 @compute @workgroup_size(32)
 fn row4x16(
   @builtin(workgroup_id) group: vec3u,
@@ -1154,6 +1154,348 @@ fn row4x16(
     }
     if ((lane < count) & (start.j + 3u < g.gridWidth)) {
       y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    }
+  }
+}
+
+// 8 adjacent pixels of a row x 4 output channels, of a window 3 wide.
+@compute @workgroup_size(32)
+fn row8x4of3(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let strips = (g.gridWidth + 7u) / 8u;
+  let count = g.batch * g.gridHeight * strips;
+  let lanes = (count + 3u) / 4u * 4u;
+  let tiles = g.outputsPadded / 4u;
+  let index = (group.y * groups.x + group.x) * 32u + local;
+  let lane = index % lanes;
+  let first = index / lanes % tiles * 4u;
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
+  let plane = u32(g.xHeight * g.xWidth);
+  // The strip; the last one stands in for those past the end.
+  let strip = min(lane, count - 1u);
+  let start = Pixel(strip / (g.gridHeight * strips), strip / strips % g.gridHeight, strip % strips * 8u);
+  let top = i32(start.i) * g.xStrideHeight + g.xOffsetHeight;
+  // The leftmost column that the strip reads: taps run to the left of it or to the right.
+  let left = i32(start.j) + g.xOffsetWidth + min(0, 2 * g.xStepWidth);
+  let leftmost = select(0, 2, g.xStepWidth < 0);
+  let image = (start.n * g.groups + part) * g.inputs * plane;
+  var s0_0 = vec4f();
+  var s1_0 = vec4f();
+  var s2_0 = vec4f();
+  var s3_0 = vec4f();
+  var s4_0 = vec4f();
+  var s5_0 = vec4f();
+  var s6_0 = vec4f();
+  var s7_0 = vec4f();
+  let pitch = g.outputsPadded / 4u;
+  let base = part * g.kernelHeight * 3u * g.inputs * pitch + first / 4u;
+  for (var begin = 0u; begin < g.inputs; begin += 32u) {
+    let end = min(begin + 32u, g.inputs);
+    for (var kh = 0u; kh < g.kernelHeight; kh++) {
+      let i = top + i32(kh) * g.xStepHeight;
+      let inside = u32(i) < u32(g.xHeight);
+      let line = image + u32(i * g.xWidth);
+      let in0 = inside & (u32(left + 0) < u32(g.xWidth));
+      let in1 = inside & (u32(left + 1) < u32(g.xWidth));
+      let in2 = inside & (u32(left + 2) < u32(g.xWidth));
+      let in3 = inside & (u32(left + 3) < u32(g.xWidth));
+      let in4 = inside & (u32(left + 4) < u32(g.xWidth));
+      let in5 = inside & (u32(left + 5) < u32(g.xWidth));
+      let in6 = inside & (u32(left + 6) < u32(g.xWidth));
+      let in7 = inside & (u32(left + 7) < u32(g.xWidth));
+      let in8 = inside & (u32(left + 8) < u32(g.xWidth));
+      let in9 = inside & (u32(left + 9) < u32(g.xWidth));
+      let at0 = select(0u, line + u32(left + 0), in0);
+      let at1 = select(0u, line + u32(left + 1), in1);
+      let at2 = select(0u, line + u32(left + 2), in2);
+      let at3 = select(0u, line + u32(left + 3), in3);
+      let at4 = select(0u, line + u32(left + 4), in4);
+      let at5 = select(0u, line + u32(left + 5), in5);
+      let at6 = select(0u, line + u32(left + 6), in6);
+      let at7 = select(0u, line + u32(left + 7), in7);
+      let at8 = select(0u, line + u32(left + 8), in8);
+      let at9 = select(0u, line + u32(left + 9), in9);
+      let tap = abs(i32(min(member & 3u, 2u)) - leftmost);
+      var row0 = base + ((kh * 3u + u32(tap)) * g.inputs + begin) * pitch;
+      var t0_0 = vec4f();
+      var t1_0 = vec4f();
+      var t2_0 = vec4f();
+      var t3_0 = vec4f();
+      var t4_0 = vec4f();
+      var t5_0 = vec4f();
+      var t6_0 = vec4f();
+      var t7_0 = vec4f();
+      for (var c = begin; c < end; c++) {
+        let channel = c * plane;
+        let own0 = w[row0];
+        let w0_0 = quadBroadcast(own0, 0u);
+        let w1_0 = quadBroadcast(own0, 1u);
+        let w2_0 = quadBroadcast(own0, 2u);
+        let x0 = select(0.0, x[at0 + channel], in0);
+        let x1 = select(0.0, x[at1 + channel], in1);
+        let x2 = select(0.0, x[at2 + channel], in2);
+        let x3 = select(0.0, x[at3 + channel], in3);
+        t0_0 = fma(vec4f(x0), w0_0, t0_0);
+        t0_0 = fma(vec4f(x1), w1_0, t0_0);
+        t0_0 = fma(vec4f(x2), w2_0, t0_0);
+        let x4 = select(0.0, x[at4 + channel], in4);
+        t1_0 = fma(vec4f(x1), w0_0, t1_0);
+        t1_0 = fma(vec4f(x2), w1_0, t1_0);
+        t1_0 = fma(vec4f(x3), w2_0, t1_0);
+        let x5 = select(0.0, x[at5 + channel], in5);
+        t2_0 = fma(vec4f(x2), w0_0, t2_0);
+        t2_0 = fma(vec4f(x3), w1_0, t2_0);
+        t2_0 = fma(vec4f(x4), w2_0, t2_0);
+        let x6 = select(0.0, x[at6 + channel], in6);
+        t3_0 = fma(vec4f(x3), w0_0, t3_0);
+        t3_0 = fma(vec4f(x4), w1_0, t3_0);
+        t3_0 = fma(vec4f(x5), w2_0, t3_0);
+        let x7 = select(0.0, x[at7 + channel], in7);
+        t4_0 = fma(vec4f(x4), w0_0, t4_0);
+        t4_0 = fma(vec4f(x5), w1_0, t4_0);
+        t4_0 = fma(vec4f(x6), w2_0, t4_0);
+        let x8 = select(0.0, x[at8 + channel], in8);
+        t5_0 = fma(vec4f(x5), w0_0, t5_0);
+        t5_0 = fma(vec4f(x6), w1_0, t5_0);
+        t5_0 = fma(vec4f(x7), w2_0, t5_0);
+        let x9 = select(0.0, x[at9 + channel], in9);
+        t6_0 = fma(vec4f(x6), w0_0, t6_0);
+        t6_0 = fma(vec4f(x7), w1_0, t6_0);
+        t6_0 = fma(vec4f(x8), w2_0, t6_0);
+        t7_0 = fma(vec4f(x7), w0_0, t7_0);
+        t7_0 = fma(vec4f(x8), w1_0, t7_0);
+        t7_0 = fma(vec4f(x9), w2_0, t7_0);
+        row0 += pitch;
+      }
+      s0_0 += t0_0;
+      s1_0 += t1_0;
+      s2_0 += t2_0;
+      s3_0 += t3_0;
+      s4_0 += t4_0;
+      s5_0 += t5_0;
+      s6_0 += t6_0;
+      s7_0 += t7_0;
+    }
+  }
+  if (item >= g.groups) {
+    return;
+  }
+  let sums = array<array<f32, 8>, 4>(
+    array<f32, 8>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x, s7_0.x),
+    array<f32, 8>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y, s7_0.y),
+    array<f32, 8>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z),
+    array<f32, 8>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w),
+  );
+  let to = address(start, part * g.outputs + first);
+  for (var o = 0u; o < min(4u, g.outputs - first); o++) {
+    let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
+    let column = sums[o];
+    let up = o * g.yHeight * g.yWidth;
+    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
+      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    }
+    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
+      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    }
+    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
+      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    }
+    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
+      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    }
+    if ((lane < count) & (start.j + 4u < g.gridWidth)) {
+      y[to + up + 4u * g.yStrideWidth] = column[4] + bias;
+    }
+    if ((lane < count) & (start.j + 5u < g.gridWidth)) {
+      y[to + up + 5u * g.yStrideWidth] = column[5] + bias;
+    }
+    if ((lane < count) & (start.j + 6u < g.gridWidth)) {
+      y[to + up + 6u * g.yStrideWidth] = column[6] + bias;
+    }
+    if ((lane < count) & (start.j + 7u < g.gridWidth)) {
+      y[to + up + 7u * g.yStrideWidth] = column[7] + bias;
+    }
+  }
+}
+
+// 8 adjacent pixels of a row x 4 output channels, of a window 4 wide.
+@compute @workgroup_size(32)
+fn row8x4of4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let strips = (g.gridWidth + 7u) / 8u;
+  let count = g.batch * g.gridHeight * strips;
+  let lanes = (count + 3u) / 4u * 4u;
+  let tiles = g.outputsPadded / 4u;
+  let index = (group.y * groups.x + group.x) * 32u + local;
+  let lane = index % lanes;
+  let first = index / lanes % tiles * 4u;
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
+  let plane = u32(g.xHeight * g.xWidth);
+  // The strip; the last one stands in for those past the end.
+  let strip = min(lane, count - 1u);
+  let start = Pixel(strip / (g.gridHeight * strips), strip / strips % g.gridHeight, strip % strips * 8u);
+  let top = i32(start.i) * g.xStrideHeight + g.xOffsetHeight;
+  // The leftmost column that the strip reads: taps run to the left of it or to the right.
+  let left = i32(start.j) + g.xOffsetWidth + min(0, 3 * g.xStepWidth);
+  let leftmost = select(0, 3, g.xStepWidth < 0);
+  let image = (start.n * g.groups + part) * g.inputs * plane;
+  var s0_0 = vec4f();
+  var s1_0 = vec4f();
+  var s2_0 = vec4f();
+  var s3_0 = vec4f();
+  var s4_0 = vec4f();
+  var s5_0 = vec4f();
+  var s6_0 = vec4f();
+  var s7_0 = vec4f();
+  let pitch = g.outputsPadded / 4u;
+  let base = part * g.kernelHeight * 4u * g.inputs * pitch + first / 4u;
+  for (var begin = 0u; begin < g.inputs; begin += 32u) {
+    let end = min(begin + 32u, g.inputs);
+    for (var kh = 0u; kh < g.kernelHeight; kh++) {
+      let i = top + i32(kh) * g.xStepHeight;
+      let inside = u32(i) < u32(g.xHeight);
+      let line = image + u32(i * g.xWidth);
+      let in0 = inside & (u32(left + 0) < u32(g.xWidth));
+      let in1 = inside & (u32(left + 1) < u32(g.xWidth));
+      let in2 = inside & (u32(left + 2) < u32(g.xWidth));
+      let in3 = inside & (u32(left + 3) < u32(g.xWidth));
+      let in4 = inside & (u32(left + 4) < u32(g.xWidth));
+      let in5 = inside & (u32(left + 5) < u32(g.xWidth));
+      let in6 = inside & (u32(left + 6) < u32(g.xWidth));
+      let in7 = inside & (u32(left + 7) < u32(g.xWidth));
+      let in8 = inside & (u32(left + 8) < u32(g.xWidth));
+      let in9 = inside & (u32(left + 9) < u32(g.xWidth));
+      let in10 = inside & (u32(left + 10) < u32(g.xWidth));
+      let at0 = select(0u, line + u32(left + 0), in0);
+      let at1 = select(0u, line + u32(left + 1), in1);
+      let at2 = select(0u, line + u32(left + 2), in2);
+      let at3 = select(0u, line + u32(left + 3), in3);
+      let at4 = select(0u, line + u32(left + 4), in4);
+      let at5 = select(0u, line + u32(left + 5), in5);
+      let at6 = select(0u, line + u32(left + 6), in6);
+      let at7 = select(0u, line + u32(left + 7), in7);
+      let at8 = select(0u, line + u32(left + 8), in8);
+      let at9 = select(0u, line + u32(left + 9), in9);
+      let at10 = select(0u, line + u32(left + 10), in10);
+      let tap = abs(i32(min(member & 3u, 3u)) - leftmost);
+      var row0 = base + ((kh * 4u + u32(tap)) * g.inputs + begin) * pitch;
+      var t0_0 = vec4f();
+      var t1_0 = vec4f();
+      var t2_0 = vec4f();
+      var t3_0 = vec4f();
+      var t4_0 = vec4f();
+      var t5_0 = vec4f();
+      var t6_0 = vec4f();
+      var t7_0 = vec4f();
+      for (var c = begin; c < end; c++) {
+        let channel = c * plane;
+        let own0 = w[row0];
+        let w0_0 = quadBroadcast(own0, 0u);
+        let w1_0 = quadBroadcast(own0, 1u);
+        let w2_0 = quadBroadcast(own0, 2u);
+        let w3_0 = quadBroadcast(own0, 3u);
+        let x0 = select(0.0, x[at0 + channel], in0);
+        let x1 = select(0.0, x[at1 + channel], in1);
+        let x2 = select(0.0, x[at2 + channel], in2);
+        let x3 = select(0.0, x[at3 + channel], in3);
+        let x4 = select(0.0, x[at4 + channel], in4);
+        t0_0 = fma(vec4f(x0), w0_0, t0_0);
+        t0_0 = fma(vec4f(x1), w1_0, t0_0);
+        t0_0 = fma(vec4f(x2), w2_0, t0_0);
+        t0_0 = fma(vec4f(x3), w3_0, t0_0);
+        let x5 = select(0.0, x[at5 + channel], in5);
+        t1_0 = fma(vec4f(x1), w0_0, t1_0);
+        t1_0 = fma(vec4f(x2), w1_0, t1_0);
+        t1_0 = fma(vec4f(x3), w2_0, t1_0);
+        t1_0 = fma(vec4f(x4), w3_0, t1_0);
+        let x6 = select(0.0, x[at6 + channel], in6);
+        t2_0 = fma(vec4f(x2), w0_0, t2_0);
+        t2_0 = fma(vec4f(x3), w1_0, t2_0);
+        t2_0 = fma(vec4f(x4), w2_0, t2_0);
+        t2_0 = fma(vec4f(x5), w3_0, t2_0);
+        let x7 = select(0.0, x[at7 + channel], in7);
+        t3_0 = fma(vec4f(x3), w0_0, t3_0);
+        t3_0 = fma(vec4f(x4), w1_0, t3_0);
+        t3_0 = fma(vec4f(x5), w2_0, t3_0);
+        t3_0 = fma(vec4f(x6), w3_0, t3_0);
+        let x8 = select(0.0, x[at8 + channel], in8);
+        t4_0 = fma(vec4f(x4), w0_0, t4_0);
+        t4_0 = fma(vec4f(x5), w1_0, t4_0);
+        t4_0 = fma(vec4f(x6), w2_0, t4_0);
+        t4_0 = fma(vec4f(x7), w3_0, t4_0);
+        let x9 = select(0.0, x[at9 + channel], in9);
+        t5_0 = fma(vec4f(x5), w0_0, t5_0);
+        t5_0 = fma(vec4f(x6), w1_0, t5_0);
+        t5_0 = fma(vec4f(x7), w2_0, t5_0);
+        t5_0 = fma(vec4f(x8), w3_0, t5_0);
+        let x10 = select(0.0, x[at10 + channel], in10);
+        t6_0 = fma(vec4f(x6), w0_0, t6_0);
+        t6_0 = fma(vec4f(x7), w1_0, t6_0);
+        t6_0 = fma(vec4f(x8), w2_0, t6_0);
+        t6_0 = fma(vec4f(x9), w3_0, t6_0);
+        t7_0 = fma(vec4f(x7), w0_0, t7_0);
+        t7_0 = fma(vec4f(x8), w1_0, t7_0);
+        t7_0 = fma(vec4f(x9), w2_0, t7_0);
+        t7_0 = fma(vec4f(x10), w3_0, t7_0);
+        row0 += pitch;
+      }
+      s0_0 += t0_0;
+      s1_0 += t1_0;
+      s2_0 += t2_0;
+      s3_0 += t3_0;
+      s4_0 += t4_0;
+      s5_0 += t5_0;
+      s6_0 += t6_0;
+      s7_0 += t7_0;
+    }
+  }
+  if (item >= g.groups) {
+    return;
+  }
+  let sums = array<array<f32, 8>, 4>(
+    array<f32, 8>(s0_0.x, s1_0.x, s2_0.x, s3_0.x, s4_0.x, s5_0.x, s6_0.x, s7_0.x),
+    array<f32, 8>(s0_0.y, s1_0.y, s2_0.y, s3_0.y, s4_0.y, s5_0.y, s6_0.y, s7_0.y),
+    array<f32, 8>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z),
+    array<f32, 8>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w),
+  );
+  let to = address(start, part * g.outputs + first);
+  for (var o = 0u; o < min(4u, g.outputs - first); o++) {
+    let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
+    let column = sums[o];
+    let up = o * g.yHeight * g.yWidth;
+    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
+      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    }
+    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
+      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    }
+    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
+      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    }
+    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
+      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    }
+    if ((lane < count) & (start.j + 4u < g.gridWidth)) {
+      y[to + up + 4u * g.yStrideWidth] = column[4] + bias;
+    }
+    if ((lane < count) & (start.j + 5u < g.gridWidth)) {
+      y[to + up + 5u * g.yStrideWidth] = column[5] + bias;
+    }
+    if ((lane < count) & (start.j + 6u < g.gridWidth)) {
+      y[to + up + 6u * g.yStrideWidth] = column[6] + bias;
+    }
+    if ((lane < count) & (start.j + 7u < g.gridWidth)) {
+      y[to + up + 7u * g.yStrideWidth] = column[7] + bias;
     }
   }
 }

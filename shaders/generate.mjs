@@ -361,7 +361,12 @@ export async function generate() {
     { name: 'quad7x16', pixels: 7, outputs: 16, quad: true },
     { name: 'flatQuad8x16', pixels: 8, outputs: 16, quad: true, flat: true },
   ];
-  const rows = [7, 4].map((pixels) => rowEntry({ name: `row${pixels}x16`, pixels }, WORKGROUP, store(pixels, 16, rowPlaces)));
+  const rows = [
+    { name: 'row7x16', pixels: 7, outputs: 16, taps: 3 },
+    { name: 'row4x16', pixels: 4, outputs: 16, taps: 3 },
+    { name: 'row8x4of3', pixels: 8, outputs: 4, taps: 3 },
+    { name: 'row8x4of4', pixels: 8, outputs: 4, taps: 4 },
+  ].map((tile) => rowEntry(tile, WORKGROUP, store(tile.pixels, tile.outputs, rowPlaces)));
   const declared = async (file) => {
     const text = await readFile(new URL(file, import.meta.url), 'utf8');
     return text.slice(text.indexOf('struct Geometry'), text.indexOf('@compute')).trimEnd();

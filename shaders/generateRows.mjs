@@ -1,28 +1,46 @@
 /**
- * Kernels for windows that slide along a row by one and are three wide: three adjacent taps then read almost the same pixels, so that
+ * Kernels for windows that slide along a row by one and are three or four wide: adjacent taps then read almost the same pixels, so that
  * adjacent outputs share their loads. Part of conv2d_quad.wgsl and conv2d_weight_quad.wgsl, which generate.mjs writes.
  */
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const lines = (n, line) => range(n).map(line).join('\n');
 const TAPS = 3;
-/** Channels that one accumulator takes in, three taps of each, before it is added to the total. */
+/** Channels that one accumulator takes in, some taps of each, before it is added to the total. */
 const SPAN = 32;
-const OUTPUTS = 16;
-const VECTORS = OUTPUTS / 4;
 
-/** `pixels` adjacent outputs of a row x 16 output channels. */
-export function rowEntry({ name, pixels }, workgroup, store) {
-  const window = pixels + TAPS - 1;
-  const each = (line) => lines(pixels, (p) => lines(VECTORS, (v) => line(`${p}_${v}`)));
+/**
+ * `pixels` adjacent outputs of a row x `outputs` channels, of a window `taps` wide. A quad's members need the same weights: of 16 channels each
+ * loads four for every tap, of 4 channels all four for one tap, and they are broadcast.
+ */
+export function rowEntry({ name, pixels, outputs, taps }, workgroup, store) {
+  const window = pixels + taps - 1;
+  const vectors = outputs / 4;
+  const each = (line) => lines(pixels, (p) => lines(vectors, (v) => line(`${p}_${v}`)));
   const load = (i) => `        let x${i} = select(0.0, x[at${i} + channel], in${i});`;
-  const weights = (k) => `        let own${k} = w[row${k}];
-${lines(VECTORS, (v) => `        let w${k}_${v} = quadBroadcast(own${k}, ${v}u);`)}`;
+  // The weights of tap k, counted from the left, lie at row k; the taps themselves may run to the left.
+  const shared =
+    vectors > 1
+      ? {
+          base: ' + (member & 3u)',
+          rows: (k) => `      var row${k} = base + ((kh * ${taps}u + u32(abs(${k} - leftmost))) * g.inputs + begin) * pitch;`,
+          count: taps,
+          weights: (k) => `        let own${k} = w[row${k}];
+${lines(vectors, (v) => `        let w${k}_${v} = quadBroadcast(own${k}, ${v}u);`)}`,
+        }
+      : {
+          base: '',
+          rows: () => `      let tap = abs(i32(min(member & 3u, ${taps - 1}u)) - leftmost);
+      var row0 = base + ((kh * ${taps}u + u32(tap)) * g.inputs + begin) * pitch;`,
+          count: 1,
+          weights: () => `        let own0 = w[row0];
+${lines(taps, (k) => `        let w${k}_0 = quadBroadcast(own0, ${k}u);`)}`,
+        };
   // A pixel is loaded while the one before is multiplied, since a load is a long chain of its own.
   const multiply = (p) =>
-    `${p + TAPS < window ? `${load(p + TAPS)}\n` : ''}${lines(TAPS, (k) =>
-      lines(VECTORS, (v) => `        t${p}_${v} = fma(vec4f(x${p + k}), w${k}_${v}, t${p}_${v});`),
+    `${p + taps < window ? `${load(p + taps)}\n` : ''}${lines(taps, (k) =>
+      lines(vectors, (v) => `        t${p}_${v} = fma(vec4f(x${p + k}), w${k}_${v}, t${p}_${v});`),
     )}`;
-  return `// ${pixels} adjacent pixels of a row x ${OUTPUTS} output channels, of a window three wide.
+  return `// ${pixels} adjacent pixels of a row x ${outputs} output channels, of a window ${taps} wide.
 @compute @workgroup_size(${workgroup})
 fn ${name}(
   @builtin(workgroup_id) group: vec3u,
@@ -33,10 +51,10 @@ fn ${name}(
   let strips = (g.gridWidth + ${pixels - 1}u) / ${pixels}u;
   let count = g.batch * g.gridHeight * strips;
   let lanes = (count + 3u) / 4u * 4u;
-  let tiles = g.outputsPadded / ${OUTPUTS}u;
+  let tiles = g.outputsPadded / ${outputs}u;
   let index = (group.y * groups.x + group.x) * ${workgroup}u + local;
   let lane = index % lanes;
-  let first = index / lanes % tiles * ${OUTPUTS}u;
+  let first = index / lanes % tiles * ${outputs}u;
   let item = index / (lanes * tiles);
   let part = min(item, g.groups - 1u);
   let plane = u32(g.xHeight * g.xWidth);
@@ -45,12 +63,12 @@ fn ${name}(
   let start = Pixel(strip / (g.gridHeight * strips), strip / strips % g.gridHeight, strip % strips * ${pixels}u);
   let top = i32(start.i) * g.xStrideHeight + g.xOffsetHeight;
   // The leftmost column that the strip reads: taps run to the left of it or to the right.
-  let left = i32(start.j) + g.xOffsetWidth + min(0, ${TAPS - 1} * g.xStepWidth);
-  let leftmost = select(0, ${TAPS - 1}, g.xStepWidth < 0);
+  let left = i32(start.j) + g.xOffsetWidth + min(0, ${taps - 1} * g.xStepWidth);
+  let leftmost = select(0, ${taps - 1}, g.xStepWidth < 0);
   let image = (start.n * g.groups + part) * g.inputs * plane;
 ${each((t) => `  var s${t} = vec4f();`)}
   let pitch = g.outputsPadded / 4u;
-  let base = part * g.kernelHeight * ${TAPS}u * g.inputs * pitch + first / 4u + (member & 3u);
+  let base = part * g.kernelHeight * ${taps}u * g.inputs * pitch + first / 4u${shared.base};
   for (var begin = 0u; begin < g.inputs; begin += ${SPAN}u) {
     let end = min(begin + ${SPAN}u, g.inputs);
     for (var kh = 0u; kh < g.kernelHeight; kh++) {
@@ -59,14 +77,14 @@ ${each((t) => `  var s${t} = vec4f();`)}
       let line = image + u32(i * g.xWidth);
 ${lines(window, (i) => `      let in${i} = inside & (u32(left + ${i}) < u32(g.xWidth));`)}
 ${lines(window, (i) => `      let at${i} = select(0u, line + u32(left + ${i}), in${i});`)}
-${lines(TAPS, (k) => `      var row${k} = base + ((kh * ${TAPS}u + u32(abs(${k} - leftmost))) * g.inputs + begin) * pitch;`)}
+${lines(shared.count, shared.rows)}
 ${each((t) => `      var t${t} = vec4f();`)}
       for (var c = begin; c < end; c++) {
         let channel = c * plane;
-${lines(TAPS, weights)}
-${lines(TAPS, load)}
+${lines(shared.count, shared.weights)}
+${lines(taps, load)}
 ${lines(pixels, multiply)}
-${lines(TAPS, (k) => `        row${k} += pitch;`)}
+${lines(shared.count, (k) => `        row${k} += pitch;`)}
       }
 ${each((t) => `      s${t} += t${t};`)}
     }

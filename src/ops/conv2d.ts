@@ -106,7 +106,7 @@ function convolve(
     whole: rows.yStride === 1 && columns.yStride === 1,
     height: rows.grid,
     width: columns.grid,
-    slides: columns.kernel === 3 && columns.xStride === 1 && Math.abs(columns.xStep) === 1,
+    slides: columns.xStride === 1 && Math.abs(columns.xStep) === 1 ? columns.kernel : 0,
     regular: Math.abs(columns.xStep) === columns.xStride,
     batch,
   };

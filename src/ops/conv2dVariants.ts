@@ -20,8 +20,8 @@ export interface ConvShape {
   /** Rows and columns of one image's grid. */
   readonly height: number;
   readonly width: number;
-  /** Whether a window three wide moves along rows by one, its taps on adjacent pixels. */
-  readonly slides: boolean;
+  /** How wide a window is that moves along rows by one, its taps on adjacent pixels; 0 for all others. */
+  readonly slides: number;
   /** Whether a row's taps lie as far apart as the windows of adjacent pixels, however wide the window. */
   readonly regular: boolean;
   readonly batch: number;
@@ -86,11 +86,10 @@ const rowCost = (pixels: number, { width }: ConvShape): number =>
   ((Math.ceil(width / pixels) * pixels) / width) * (pixels < 7 ? NARROW : 1);
 
 /**
- * Adjacent pixels of a row, for windows that share most of what they read. Its sums are taken in an order of their own, so that the choice must be
- * the same for an image in a batch and alone.
+ * Adjacent pixels of a row, for windows of so many taps, which share most of what they read. Its sums are taken in an order of their own, so
+ * that the choice must be the same for an image in a batch and alone.
  */
-function row(entry: string, pixels: number, other: number): ConvVariant {
-  const outputs = 16;
+function row(entry: string, taps: number, pixels: number, outputs: number, when: (s: ConvShape) => boolean): ConvVariant {
   const strips = (s: ConvShape): number => s.batch * s.height * Math.ceil(s.width / pixels);
   return {
     shader: 'conv2d_quad',
@@ -98,10 +97,9 @@ function row(entry: string, pixels: number, other: number): ConvVariant {
     pixels,
     outputs,
     needs: 'quads',
-    can: ({ slides }) => slides,
-    when: (s) =>
-      s.outputs > 8 && s.inputs >= ROW_INPUTS && s.height * s.width >= 16 && rowCost(pixels, s) <= Math.min(rowCost(other, s), ROW_WASTE),
-    worth: (s) => s.outputs > 4 && rowCost(pixels, s) < 2,
+    can: ({ slides }) => slides === taps,
+    when: (s) => when(s) && s.inputs >= ROW_INPUTS && s.height * s.width >= 16 && rowCost(pixels, s) <= ROW_WASTE,
+    worth: (s) => (outputs > 4 ? s.outputs > 4 : s.outputs <= 16) && rowCost(pixels, s) < 2,
     invocations: (s) => Math.ceil(strips(s) / 4) * 4 * Math.ceil(s.outputs / outputs) * s.groups,
   };
 }
@@ -147,9 +145,11 @@ export const CONV_VARIANTS: readonly ConvVariant[] = [
     invocations: (s) => s.batch * s.height * Math.ceil(s.width / 4) * s.outputs * s.groups,
   },
   registers('conv2d', 'direct', 1, 1, { when: ({ outputs }) => outputs === 1, worth: ({ outputs }) => outputs <= 8 }),
+  row('row8x4of3', 3, 8, 4, ({ outputs }) => outputs > 1 && outputs <= 4),
+  row('row8x4of4', 4, 8, 4, ({ outputs }) => outputs > 1 && outputs <= 4),
+  row('row7x16', 3, 7, 16, (s) => s.outputs > 8 && rowCost(7, s) <= rowCost(4, s)),
+  row('row4x16', 3, 4, 16, (s) => s.outputs > 8 && rowCost(4, s) < rowCost(7, s)),
   registers('conv2d_tile', 'tile8x4', 8, 4, { when: ({ outputs }) => outputs <= 8, worth: ({ outputs }) => outputs <= 32 }),
-  row('row7x16', 7, 4),
-  row('row4x16', 4, 7),
   registers('conv2d_tile', 'tile1x16', 1, 16, { when: ({ pixels }) => pixels <= 4, worth: ({ pixels }) => pixels <= 256 }),
   shared('gemm128x64', 128, false, (s, workgroups) => s.outputs > 64 && workgroups >= 2 * FULL),
   shared('gemm64x64', 64, false, (s, workgroups) => s.outputs > 32 && workgroups >= FULL),
