@@ -1158,6 +1158,273 @@ fn row4x16(
   }
 }
 
+// 4 adjacent pixels of a row x 16 output channels, of a window 5 wide.
+@compute @workgroup_size(32)
+fn row4x16of5(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let strips = (g.gridWidth + 3u) / 4u;
+  let count = g.batch * g.gridHeight * strips;
+  let lanes = (count + 3u) / 4u * 4u;
+  let tiles = g.outputsPadded / 16u;
+  let index = (group.y * groups.x + group.x) * 32u + local;
+  let lane = index % lanes;
+  let first = index / lanes % tiles * 16u;
+  let item = index / (lanes * tiles);
+  let part = min(item, g.groups - 1u);
+  let plane = u32(g.xHeight * g.xWidth);
+  // The strip; the last one stands in for those past the end.
+  let strip = min(lane, count - 1u);
+  let start = Pixel(strip / (g.gridHeight * strips), strip / strips % g.gridHeight, strip % strips * 4u);
+  let top = i32(start.i) * g.xStrideHeight + g.xOffsetHeight;
+  // The leftmost column that the strip reads: taps run to the left of it or to the right.
+  let left = i32(start.j) + g.xOffsetWidth + min(0, 4 * g.xStepWidth);
+  let leftmost = select(0, 4, g.xStepWidth < 0);
+  let image = (start.n * g.groups + part) * g.inputs * plane;
+  var s0_0 = vec4f();
+  var s0_1 = vec4f();
+  var s0_2 = vec4f();
+  var s0_3 = vec4f();
+  var s1_0 = vec4f();
+  var s1_1 = vec4f();
+  var s1_2 = vec4f();
+  var s1_3 = vec4f();
+  var s2_0 = vec4f();
+  var s2_1 = vec4f();
+  var s2_2 = vec4f();
+  var s2_3 = vec4f();
+  var s3_0 = vec4f();
+  var s3_1 = vec4f();
+  var s3_2 = vec4f();
+  var s3_3 = vec4f();
+  let pitch = g.outputsPadded / 4u;
+  let base = part * g.kernelHeight * 5u * g.inputs * pitch + first / 4u + (member & 3u);
+  for (var begin = 0u; begin < g.inputs; begin += 32u) {
+    let end = min(begin + 32u, g.inputs);
+    for (var kh = 0u; kh < g.kernelHeight; kh++) {
+      let i = top + i32(kh) * g.xStepHeight;
+      let inside = u32(i) < u32(g.xHeight);
+      let line = image + u32(i * g.xWidth);
+      let in0 = inside & (u32(left + 0) < u32(g.xWidth));
+      let in1 = inside & (u32(left + 1) < u32(g.xWidth));
+      let in2 = inside & (u32(left + 2) < u32(g.xWidth));
+      let in3 = inside & (u32(left + 3) < u32(g.xWidth));
+      let in4 = inside & (u32(left + 4) < u32(g.xWidth));
+      let in5 = inside & (u32(left + 5) < u32(g.xWidth));
+      let in6 = inside & (u32(left + 6) < u32(g.xWidth));
+      let in7 = inside & (u32(left + 7) < u32(g.xWidth));
+      let at0 = select(0u, line + u32(left + 0), in0);
+      let at1 = select(0u, line + u32(left + 1), in1);
+      let at2 = select(0u, line + u32(left + 2), in2);
+      let at3 = select(0u, line + u32(left + 3), in3);
+      let at4 = select(0u, line + u32(left + 4), in4);
+      let at5 = select(0u, line + u32(left + 5), in5);
+      let at6 = select(0u, line + u32(left + 6), in6);
+      let at7 = select(0u, line + u32(left + 7), in7);
+      var row0 = base + ((kh * 5u + u32(abs(0 - leftmost))) * g.inputs + begin) * pitch;
+      var row1 = base + ((kh * 5u + u32(abs(1 - leftmost))) * g.inputs + begin) * pitch;
+      var row2 = base + ((kh * 5u + u32(abs(2 - leftmost))) * g.inputs + begin) * pitch;
+      var row3 = base + ((kh * 5u + u32(abs(3 - leftmost))) * g.inputs + begin) * pitch;
+      var row4 = base + ((kh * 5u + u32(abs(4 - leftmost))) * g.inputs + begin) * pitch;
+      var t0_0 = vec4f();
+      var t0_1 = vec4f();
+      var t0_2 = vec4f();
+      var t0_3 = vec4f();
+      var t1_0 = vec4f();
+      var t1_1 = vec4f();
+      var t1_2 = vec4f();
+      var t1_3 = vec4f();
+      var t2_0 = vec4f();
+      var t2_1 = vec4f();
+      var t2_2 = vec4f();
+      var t2_3 = vec4f();
+      var t3_0 = vec4f();
+      var t3_1 = vec4f();
+      var t3_2 = vec4f();
+      var t3_3 = vec4f();
+      for (var c = begin; c < end; c++) {
+        let channel = c * plane;
+        let own0 = w[row0];
+        let w0_0 = quadBroadcast(own0, 0u);
+        let w0_1 = quadBroadcast(own0, 1u);
+        let w0_2 = quadBroadcast(own0, 2u);
+        let w0_3 = quadBroadcast(own0, 3u);
+        let own1 = w[row1];
+        let w1_0 = quadBroadcast(own1, 0u);
+        let w1_1 = quadBroadcast(own1, 1u);
+        let w1_2 = quadBroadcast(own1, 2u);
+        let w1_3 = quadBroadcast(own1, 3u);
+        let own2 = w[row2];
+        let w2_0 = quadBroadcast(own2, 0u);
+        let w2_1 = quadBroadcast(own2, 1u);
+        let w2_2 = quadBroadcast(own2, 2u);
+        let w2_3 = quadBroadcast(own2, 3u);
+        let own3 = w[row3];
+        let w3_0 = quadBroadcast(own3, 0u);
+        let w3_1 = quadBroadcast(own3, 1u);
+        let w3_2 = quadBroadcast(own3, 2u);
+        let w3_3 = quadBroadcast(own3, 3u);
+        let own4 = w[row4];
+        let w4_0 = quadBroadcast(own4, 0u);
+        let w4_1 = quadBroadcast(own4, 1u);
+        let w4_2 = quadBroadcast(own4, 2u);
+        let w4_3 = quadBroadcast(own4, 3u);
+        let x0 = select(0.0, x[at0 + channel], in0);
+        let x1 = select(0.0, x[at1 + channel], in1);
+        let x2 = select(0.0, x[at2 + channel], in2);
+        let x3 = select(0.0, x[at3 + channel], in3);
+        let x4 = select(0.0, x[at4 + channel], in4);
+        let x5 = select(0.0, x[at5 + channel], in5);
+        t0_0 = fma(vec4f(x0), w0_0, t0_0);
+        t0_1 = fma(vec4f(x0), w0_1, t0_1);
+        t0_2 = fma(vec4f(x0), w0_2, t0_2);
+        t0_3 = fma(vec4f(x0), w0_3, t0_3);
+        t0_0 = fma(vec4f(x1), w1_0, t0_0);
+        t0_1 = fma(vec4f(x1), w1_1, t0_1);
+        t0_2 = fma(vec4f(x1), w1_2, t0_2);
+        t0_3 = fma(vec4f(x1), w1_3, t0_3);
+        t0_0 = fma(vec4f(x2), w2_0, t0_0);
+        t0_1 = fma(vec4f(x2), w2_1, t0_1);
+        t0_2 = fma(vec4f(x2), w2_2, t0_2);
+        t0_3 = fma(vec4f(x2), w2_3, t0_3);
+        t0_0 = fma(vec4f(x3), w3_0, t0_0);
+        t0_1 = fma(vec4f(x3), w3_1, t0_1);
+        t0_2 = fma(vec4f(x3), w3_2, t0_2);
+        t0_3 = fma(vec4f(x3), w3_3, t0_3);
+        t0_0 = fma(vec4f(x4), w4_0, t0_0);
+        t0_1 = fma(vec4f(x4), w4_1, t0_1);
+        t0_2 = fma(vec4f(x4), w4_2, t0_2);
+        t0_3 = fma(vec4f(x4), w4_3, t0_3);
+        let x6 = select(0.0, x[at6 + channel], in6);
+        t1_0 = fma(vec4f(x1), w0_0, t1_0);
+        t1_1 = fma(vec4f(x1), w0_1, t1_1);
+        t1_2 = fma(vec4f(x1), w0_2, t1_2);
+        t1_3 = fma(vec4f(x1), w0_3, t1_3);
+        t1_0 = fma(vec4f(x2), w1_0, t1_0);
+        t1_1 = fma(vec4f(x2), w1_1, t1_1);
+        t1_2 = fma(vec4f(x2), w1_2, t1_2);
+        t1_3 = fma(vec4f(x2), w1_3, t1_3);
+        t1_0 = fma(vec4f(x3), w2_0, t1_0);
+        t1_1 = fma(vec4f(x3), w2_1, t1_1);
+        t1_2 = fma(vec4f(x3), w2_2, t1_2);
+        t1_3 = fma(vec4f(x3), w2_3, t1_3);
+        t1_0 = fma(vec4f(x4), w3_0, t1_0);
+        t1_1 = fma(vec4f(x4), w3_1, t1_1);
+        t1_2 = fma(vec4f(x4), w3_2, t1_2);
+        t1_3 = fma(vec4f(x4), w3_3, t1_3);
+        t1_0 = fma(vec4f(x5), w4_0, t1_0);
+        t1_1 = fma(vec4f(x5), w4_1, t1_1);
+        t1_2 = fma(vec4f(x5), w4_2, t1_2);
+        t1_3 = fma(vec4f(x5), w4_3, t1_3);
+        let x7 = select(0.0, x[at7 + channel], in7);
+        t2_0 = fma(vec4f(x2), w0_0, t2_0);
+        t2_1 = fma(vec4f(x2), w0_1, t2_1);
+        t2_2 = fma(vec4f(x2), w0_2, t2_2);
+        t2_3 = fma(vec4f(x2), w0_3, t2_3);
+        t2_0 = fma(vec4f(x3), w1_0, t2_0);
+        t2_1 = fma(vec4f(x3), w1_1, t2_1);
+        t2_2 = fma(vec4f(x3), w1_2, t2_2);
+        t2_3 = fma(vec4f(x3), w1_3, t2_3);
+        t2_0 = fma(vec4f(x4), w2_0, t2_0);
+        t2_1 = fma(vec4f(x4), w2_1, t2_1);
+        t2_2 = fma(vec4f(x4), w2_2, t2_2);
+        t2_3 = fma(vec4f(x4), w2_3, t2_3);
+        t2_0 = fma(vec4f(x5), w3_0, t2_0);
+        t2_1 = fma(vec4f(x5), w3_1, t2_1);
+        t2_2 = fma(vec4f(x5), w3_2, t2_2);
+        t2_3 = fma(vec4f(x5), w3_3, t2_3);
+        t2_0 = fma(vec4f(x6), w4_0, t2_0);
+        t2_1 = fma(vec4f(x6), w4_1, t2_1);
+        t2_2 = fma(vec4f(x6), w4_2, t2_2);
+        t2_3 = fma(vec4f(x6), w4_3, t2_3);
+        t3_0 = fma(vec4f(x3), w0_0, t3_0);
+        t3_1 = fma(vec4f(x3), w0_1, t3_1);
+        t3_2 = fma(vec4f(x3), w0_2, t3_2);
+        t3_3 = fma(vec4f(x3), w0_3, t3_3);
+        t3_0 = fma(vec4f(x4), w1_0, t3_0);
+        t3_1 = fma(vec4f(x4), w1_1, t3_1);
+        t3_2 = fma(vec4f(x4), w1_2, t3_2);
+        t3_3 = fma(vec4f(x4), w1_3, t3_3);
+        t3_0 = fma(vec4f(x5), w2_0, t3_0);
+        t3_1 = fma(vec4f(x5), w2_1, t3_1);
+        t3_2 = fma(vec4f(x5), w2_2, t3_2);
+        t3_3 = fma(vec4f(x5), w2_3, t3_3);
+        t3_0 = fma(vec4f(x6), w3_0, t3_0);
+        t3_1 = fma(vec4f(x6), w3_1, t3_1);
+        t3_2 = fma(vec4f(x6), w3_2, t3_2);
+        t3_3 = fma(vec4f(x6), w3_3, t3_3);
+        t3_0 = fma(vec4f(x7), w4_0, t3_0);
+        t3_1 = fma(vec4f(x7), w4_1, t3_1);
+        t3_2 = fma(vec4f(x7), w4_2, t3_2);
+        t3_3 = fma(vec4f(x7), w4_3, t3_3);
+        row0 += pitch;
+        row1 += pitch;
+        row2 += pitch;
+        row3 += pitch;
+        row4 += pitch;
+      }
+      s0_0 += t0_0;
+      s0_1 += t0_1;
+      s0_2 += t0_2;
+      s0_3 += t0_3;
+      s1_0 += t1_0;
+      s1_1 += t1_1;
+      s1_2 += t1_2;
+      s1_3 += t1_3;
+      s2_0 += t2_0;
+      s2_1 += t2_1;
+      s2_2 += t2_2;
+      s2_3 += t2_3;
+      s3_0 += t3_0;
+      s3_1 += t3_1;
+      s3_2 += t3_2;
+      s3_3 += t3_3;
+    }
+  }
+  if (item >= g.groups) {
+    return;
+  }
+  let sums = array<array<f32, 4>, 16>(
+    array<f32, 4>(s0_0.x, s1_0.x, s2_0.x, s3_0.x),
+    array<f32, 4>(s0_0.y, s1_0.y, s2_0.y, s3_0.y),
+    array<f32, 4>(s0_0.z, s1_0.z, s2_0.z, s3_0.z),
+    array<f32, 4>(s0_0.w, s1_0.w, s2_0.w, s3_0.w),
+    array<f32, 4>(s0_1.x, s1_1.x, s2_1.x, s3_1.x),
+    array<f32, 4>(s0_1.y, s1_1.y, s2_1.y, s3_1.y),
+    array<f32, 4>(s0_1.z, s1_1.z, s2_1.z, s3_1.z),
+    array<f32, 4>(s0_1.w, s1_1.w, s2_1.w, s3_1.w),
+    array<f32, 4>(s0_2.x, s1_2.x, s2_2.x, s3_2.x),
+    array<f32, 4>(s0_2.y, s1_2.y, s2_2.y, s3_2.y),
+    array<f32, 4>(s0_2.z, s1_2.z, s2_2.z, s3_2.z),
+    array<f32, 4>(s0_2.w, s1_2.w, s2_2.w, s3_2.w),
+    array<f32, 4>(s0_3.x, s1_3.x, s2_3.x, s3_3.x),
+    array<f32, 4>(s0_3.y, s1_3.y, s2_3.y, s3_3.y),
+    array<f32, 4>(s0_3.z, s1_3.z, s2_3.z, s3_3.z),
+    array<f32, 4>(s0_3.w, s1_3.w, s2_3.w, s3_3.w),
+  );
+  let to = address(start, part * g.outputs + first);
+  for (var o = 0u; o < min(16u, g.outputs - first); o++) {
+    let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
+    let column = sums[o];
+    let up = o * g.yHeight * g.yWidth;
+    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
+      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    }
+    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
+      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    }
+    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
+      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    }
+    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
+      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    }
+  }
+}
+
 // 8 adjacent pixels of a row x 4 output channels, of a window 3 wide.
 @compute @workgroup_size(32)
 fn row8x4of3(

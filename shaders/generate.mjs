@@ -364,6 +364,7 @@ export async function generate() {
   const rows = [
     { name: 'row7x16', pixels: 7, outputs: 16, taps: 3 },
     { name: 'row4x16', pixels: 4, outputs: 16, taps: 3 },
+    { name: 'row4x16of5', pixels: 4, outputs: 16, taps: 5 },
     { name: 'row8x4of3', pixels: 8, outputs: 4, taps: 3 },
     { name: 'row8x4of4', pixels: 8, outputs: 4, taps: 4 },
   ].map((tile) => rowEntry(tile, WORKGROUP, store(tile.pixels, tile.outputs, rowPlaces)));

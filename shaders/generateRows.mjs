@@ -1,5 +1,5 @@
 /**
- * Kernels for windows that slide along a row by one and are three or four wide: adjacent taps then read almost the same pixels, so that
+ * Kernels for windows that slide along a row by one and are three to five wide: adjacent taps then read almost the same pixels, so that
  * adjacent outputs share their loads. Part of conv2d_quad.wgsl and conv2d_weight_quad.wgsl, which generate.mjs writes.
  */
 const range = (n) => Array.from({ length: n }, (_, i) => i);

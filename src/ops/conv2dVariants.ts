@@ -149,6 +149,7 @@ export const CONV_VARIANTS: readonly ConvVariant[] = [
   row('row8x4of4', 4, 8, 4, ({ outputs }) => outputs > 1 && outputs <= 4),
   row('row7x16', 3, 7, 16, (s) => s.outputs > 8 && rowCost(7, s) <= rowCost(4, s)),
   row('row4x16', 3, 4, 16, (s) => s.outputs > 8 && rowCost(4, s) < rowCost(7, s)),
+  row('row4x16of5', 5, 4, 16, ({ outputs }) => outputs > 8),
   registers('conv2d_tile', 'tile8x4', 8, 4, { when: ({ outputs }) => outputs <= 8, worth: ({ outputs }) => outputs <= 32 }),
   registers('conv2d_tile', 'tile1x16', 1, 16, { when: ({ pixels }) => pixels <= 4, worth: ({ pixels }) => pixels <= 256 }),
   shared('gemm128x64', 128, false, (s, workgroups) => s.outputs > 64 && workgroups >= 2 * FULL),

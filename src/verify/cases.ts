@@ -98,6 +98,7 @@ const CONVOLUTIONS: readonly OpCase[] = [
   // Rows on the way down to few channels: in one go, and as phases four and three taps wide.
   conv([3, 4, 14, 15], [70, 2, 3, 3], { groups: 2, pad: [1, 1, 1, 1] }, { essential: true }),
   conv([3, 3, 30, 32], [12, 3, 7, 7], { stride: [2, 2], pad: [3, 3, 3, 3] }, { essential: true }),
+  conv([3, 9, 14, 12], [26, 9, 2, 5], { pad: [0, 2, 1, 2] }, { essential: true }),
   conv([3, 12, 5, 5], [17, 12, 1, 3], { pad: [0, 2, 0, 0] }),
   conv([1, 9, 22, 23], [20, 9, 5, 7], { stride: [1, 2], pad: [2, 3, 2, 3] }),
   // For GPUs' tiles, which are chosen by the number of workgroups: groups bring it about at little cost.
