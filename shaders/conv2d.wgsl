@@ -34,6 +34,8 @@ struct Geometry {
   yStrideHeight: u32, yStrideWidth: u32,
   yOffsetHeight: u32, yOffsetWidth: u32,
   biased: u32,
+  // What becomes of a value as it is stored; see finish().
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> g: Geometry;
@@ -42,6 +44,21 @@ struct Geometry {
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// Shaped as y; any tensor where no activation asks for it.
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+
+// A value, or 0 where the ReLU that is computed along with this layer stops it. The bits of `activation`: 1 values above zero pass, 2 NaN passes
+// too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must hold where both are set. So 3 is ReLU forward, and on the way
+// down 1 is deconvnet, 4 gradient, 5 guided and 0 linear. Bits of results are those of relu.wgsl.
+fn finish(value: f32, place: u32) -> f32 {
+  let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+  var passes = (value > 0.0) | (nan & ((g.activation & 2u) != 0u)) | ((g.activation & 1u) == 0u);
+  if ((g.activation & 4u) != 0u) {
+    let x = gate[place];
+    passes &= (x > 0.0) | ((x == 0.0) & ((g.activation & 8u) != 0u));
+  }
+  return select(0.0, value, passes);
+}
 
 @compute @workgroup_size(64)
 fn direct(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -79,5 +96,5 @@ fn direct(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let down = i * g.yStrideHeight + g.yOffsetHeight;
   let across = j * g.yStrideWidth + g.yOffsetWidth;
   let to = ((n * g.groups * g.outputs + channel) * g.yHeight + down) * g.yWidth + across;
-  y[to] = sum + select(0.0, b[channel], g.biased == 1u);
+  y[to] = finish(sum + select(0.0, b[channel], g.biased == 1u), to);
 }

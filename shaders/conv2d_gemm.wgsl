@@ -24,6 +24,8 @@ struct Geometry {
   biased: u32,
   slabs: u32,
   slabSteps: u32,
+  // What becomes of a value as it is stored; see finish().
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> g: Geometry;
@@ -32,6 +34,21 @@ struct Geometry {
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// Shaped as y; any tensor where no activation asks for it.
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+
+// A value, or 0 where the ReLU that is computed along with this layer stops it. The bits of `activation`: 1 values above zero pass, 2 NaN passes
+// too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must hold where both are set. So 3 is ReLU forward, and on the way
+// down 1 is deconvnet, 4 gradient, 5 guided and 0 linear. Bits of results are those of relu.wgsl.
+fn finish(value: f32, place: u32) -> f32 {
+  let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+  var passes = (value > 0.0) | (nan & ((g.activation & 2u) != 0u)) | ((g.activation & 1u) == 0u);
+  if ((g.activation & 4u) != 0u) {
+    let x = gate[place];
+    passes &= (x > 0.0) | ((x == 0.0) & ((g.activation & 8u) != 0u));
+  }
+  return select(0.0, value, passes);
+}
 
 struct Pixel {
   n: u32,
@@ -708,28 +725,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s0_1.x + bias;
+        y[to4 + o * yPlane] = finish(s0_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s0_1.y + bias;
+        y[to5 + o * yPlane] = finish(s0_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s0_1.z + bias;
+        y[to6 + o * yPlane] = finish(s0_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s0_1.w + bias;
+        y[to7 + o * yPlane] = finish(s0_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -738,28 +755,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s1_1.x + bias;
+        y[to4 + o * yPlane] = finish(s1_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s1_1.y + bias;
+        y[to5 + o * yPlane] = finish(s1_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s1_1.z + bias;
+        y[to6 + o * yPlane] = finish(s1_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s1_1.w + bias;
+        y[to7 + o * yPlane] = finish(s1_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -768,28 +785,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s2_1.x + bias;
+        y[to4 + o * yPlane] = finish(s2_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s2_1.y + bias;
+        y[to5 + o * yPlane] = finish(s2_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s2_1.z + bias;
+        y[to6 + o * yPlane] = finish(s2_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s2_1.w + bias;
+        y[to7 + o * yPlane] = finish(s2_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -798,28 +815,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s3_1.x + bias;
+        y[to4 + o * yPlane] = finish(s3_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s3_1.y + bias;
+        y[to5 + o * yPlane] = finish(s3_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s3_1.z + bias;
+        y[to6 + o * yPlane] = finish(s3_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s3_1.w + bias;
+        y[to7 + o * yPlane] = finish(s3_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -828,28 +845,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s4_0.x + bias;
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s4_0.y + bias;
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s4_0.z + bias;
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s4_0.w + bias;
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s4_1.x + bias;
+        y[to4 + o * yPlane] = finish(s4_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s4_1.y + bias;
+        y[to5 + o * yPlane] = finish(s4_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s4_1.z + bias;
+        y[to6 + o * yPlane] = finish(s4_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s4_1.w + bias;
+        y[to7 + o * yPlane] = finish(s4_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -858,28 +875,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s5_0.x + bias;
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s5_0.y + bias;
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s5_0.z + bias;
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s5_0.w + bias;
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s5_1.x + bias;
+        y[to4 + o * yPlane] = finish(s5_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s5_1.y + bias;
+        y[to5 + o * yPlane] = finish(s5_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s5_1.z + bias;
+        y[to6 + o * yPlane] = finish(s5_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s5_1.w + bias;
+        y[to7 + o * yPlane] = finish(s5_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -888,28 +905,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s6_0.x + bias;
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s6_0.y + bias;
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s6_0.z + bias;
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s6_0.w + bias;
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s6_1.x + bias;
+        y[to4 + o * yPlane] = finish(s6_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s6_1.y + bias;
+        y[to5 + o * yPlane] = finish(s6_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s6_1.z + bias;
+        y[to6 + o * yPlane] = finish(s6_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s6_1.w + bias;
+        y[to7 + o * yPlane] = finish(s6_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -918,28 +935,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s7_0.x + bias;
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s7_0.y + bias;
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s7_0.z + bias;
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s7_0.w + bias;
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s7_1.x + bias;
+        y[to4 + o * yPlane] = finish(s7_1.x + bias, to4 + o * yPlane);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s7_1.y + bias;
+        y[to5 + o * yPlane] = finish(s7_1.y + bias, to5 + o * yPlane);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s7_1.z + bias;
+        y[to6 + o * yPlane] = finish(s7_1.z + bias, to6 + o * yPlane);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s7_1.w + bias;
+        y[to7 + o * yPlane] = finish(s7_1.w + bias, to7 + o * yPlane);
       }
     }
   }
@@ -1185,16 +1202,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1203,16 +1220,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1221,16 +1238,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1239,16 +1256,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1257,16 +1274,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s4_0.x + bias;
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s4_0.y + bias;
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s4_0.z + bias;
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s4_0.w + bias;
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1275,16 +1292,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s5_0.x + bias;
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s5_0.y + bias;
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s5_0.z + bias;
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s5_0.w + bias;
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1293,16 +1310,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s6_0.x + bias;
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s6_0.y + bias;
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s6_0.z + bias;
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s6_0.w + bias;
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1311,16 +1328,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s7_0.x + bias;
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s7_0.y + bias;
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s7_0.z + bias;
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s7_0.w + bias;
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1527,16 +1544,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1545,16 +1562,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1563,16 +1580,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1581,16 +1598,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1842,16 +1859,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1860,16 +1877,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1878,16 +1895,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1896,16 +1913,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1914,16 +1931,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s4_0.x + bias;
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s4_0.y + bias;
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s4_0.z + bias;
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s4_0.w + bias;
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1932,16 +1949,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s5_0.x + bias;
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s5_0.y + bias;
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s5_0.z + bias;
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s5_0.w + bias;
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1950,16 +1967,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s6_0.x + bias;
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s6_0.y + bias;
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s6_0.z + bias;
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s6_0.w + bias;
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -1968,16 +1985,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s7_0.x + bias;
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s7_0.y + bias;
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s7_0.z + bias;
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s7_0.w + bias;
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -2190,16 +2207,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -2208,16 +2225,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -2226,16 +2243,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
       }
     }
   }
@@ -2244,16 +2261,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
       }
     }
   }

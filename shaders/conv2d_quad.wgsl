@@ -23,6 +23,8 @@ struct Geometry {
   yStrideHeight: u32, yStrideWidth: u32,
   yOffsetHeight: u32, yOffsetWidth: u32,
   biased: u32,
+  // What becomes of a value as it is stored; see finish().
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> g: Geometry;
@@ -31,6 +33,21 @@ struct Geometry {
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// Shaped as y; any tensor where no activation asks for it.
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+
+// A value, or 0 where the ReLU that is computed along with this layer stops it. The bits of `activation`: 1 values above zero pass, 2 NaN passes
+// too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must hold where both are set. So 3 is ReLU forward, and on the way
+// down 1 is deconvnet, 4 gradient, 5 guided and 0 linear. Bits of results are those of relu.wgsl.
+fn finish(value: f32, place: u32) -> f32 {
+  let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+  var passes = (value > 0.0) | (nan & ((g.activation & 2u) != 0u)) | ((g.activation & 1u) == 0u);
+  if ((g.activation & 4u) != 0u) {
+    let x = gate[place];
+    passes &= (x > 0.0) | ((x == 0.0) & ((g.activation & 8u) != 0u));
+  }
+  return select(0.0, value, passes);
+}
 
 struct Pixel {
   n: u32,
@@ -308,28 +325,28 @@ fn quad8x16(
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = finish(column[0] + bias, to0 + up);
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = finish(column[1] + bias, to1 + up);
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = finish(column[2] + bias, to2 + up);
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = finish(column[3] + bias, to3 + up);
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = finish(column[4] + bias, to4 + up);
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = finish(column[5] + bias, to5 + up);
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = finish(column[6] + bias, to6 + up);
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
+      y[to7 + up] = finish(column[7] + bias, to7 + up);
     }
   }
 }
@@ -599,28 +616,28 @@ fn flatQuad8x16(
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = finish(column[0] + bias, to0 + up);
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = finish(column[1] + bias, to1 + up);
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = finish(column[2] + bias, to2 + up);
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = finish(column[3] + bias, to3 + up);
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = finish(column[4] + bias, to4 + up);
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = finish(column[5] + bias, to5 + up);
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = finish(column[6] + bias, to6 + up);
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
+      y[to7 + up] = finish(column[7] + bias, to7 + up);
     }
   }
 }

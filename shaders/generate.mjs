@@ -129,7 +129,7 @@ ${lines(pixels, (p) => `  let to${p} = address(p${p}, part * g.outputs + first);
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} + up] = column[${p}] + bias;\n    }`)}
+${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} + up] = finish(column[${p}] + bias, to${p} + up);\n    }`)}
   }`;
 
 /** An entry point whose invocations make `pixels` x `outputs` elements each. */

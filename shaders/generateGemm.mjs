@@ -173,7 +173,7 @@ ${lines(
     let o = rowTile * ${t.rows}u + ${((row >> 2) * 4 * t.rows) / t.high + (row & 3)}u + 4u * down;
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
-${lines(t.wide, (q) => `      if (q${q} < count) {\n        y[to${q} + o * yPlane] = s${row}_${q >> 2}.${XYZW[q & 3]} + bias;\n      }`)}
+${lines(t.wide, (q) => `      if (q${q} < count) {\n        y[to${q} + o * yPlane] = finish(s${row}_${q >> 2}.${XYZW[q & 3]} + bias, to${q} + o * yPlane);\n      }`)}
     }
   }`,
 )}

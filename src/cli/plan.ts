@@ -61,8 +61,9 @@ function print(report: PlanReport, scores: string | undefined, input: string, sh
     row.bytes,
     row.slot ?? '',
     `${row.forwardSteps}+${row.backwardSteps}`,
+    [row.fused.forward && `up ${row.fused.forward}`, row.fused.backward && `down ${row.fused.backward}`].filter(Boolean).join(', '),
   ]);
-  console.log(formatTable(['node > tensor', 'op', 'shape', 'MMAC', 'parameters', 'bytes', 'slot', 'steps'], rows));
+  console.log(formatTable(['node > tensor', 'op', 'shape', 'MMAC', 'parameters', 'bytes', 'slot', 'steps', 'computed by'], rows));
   const { memory, steps } = report;
   console.log(`
 input       ${input} ${shape}
