@@ -105,16 +105,17 @@ const CONVOLUTIONS: readonly OpCase[] = [
 /** Each kernel's store, as a ReLU forward and under every rule on the way down, split sums and the phases of strides among them. */
 const BETWEEN_RELUS: readonly OpCase[] = [
   conv([2, 16, 13, 13], [32, 16, 3, 3], { pad: [1, 1, 1, 1] }),
-  conv([2, 9, 12, 10], [9, 1, 3, 3], { groups: 9, pad: [1, 1, 0, 2], stride: [2, 3] }),
+  conv([2, 9, 12, 10], [9, 1, 3, 3], { groups: 9, pad: [1, 1, 0, 2], stride: [2, 3] }, { fill: ['gaps'] }),
   conv([1, 6, 19, 16], [10, 3, 3, 3], { groups: 2, pad: [0, 2, 1, 0], stride: [2, 3], dilation: [2, 1] }),
   conv([2, 140, 4, 5], [42, 70, 2, 1], { groups: 2, pad: [1, 0, 0, 0] }),
   conv([1, 140, 2, 1], [526, 70, 2, 2], { groups: 2, pad: [1, 1, 0, 0] }),
   conv([1, 34, 23, 9], [36, 34, 3, 2], { pad: [1, 0, 1, 1] }),
-  conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }),
+  conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }, { fill: ['gaps'] }),
+  conv([1, 3, 9, 11], [9, 3, 1, 1], {}, { fill: ['gaps'] }),
   conv([1, 528 * 8, 1, 5], [528 * 65, 8, 1, 1], { groups: 528 }),
   conv([1, 264 * 9, 1, 5], [264 * 36, 9, 1, 1], { groups: 264 }),
   conv([1, 264 * 3, 2, 4], [264 * 33, 3, 1, 2], { groups: 264 }),
-].map((c) => ({ ...c, fill: ['ties'], linearIn: undefined, relus: true, essential: true }));
+].map((c) => ({ fill: ['ties'], ...c, linearIn: undefined, relus: true, essential: true }));
 
 const POOLS: readonly OpCase[] = [
   one('maxpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),

@@ -153,9 +153,9 @@ export async function checkCase(
   return { case: c, name: describeCase(c), comparisons, passed: comparisons.every((comparison) => comparison.worst <= 1) };
 }
 
-/** max(x, 0), no further from f64 than x is. */
-function rectified<T extends Bounded>(x: T): T {
-  return { ...x, data: x.data.map((v) => (v <= 0 ? 0 : v)) };
+/** max(x, 0), no further from f64 than x is; NaN stays NaN. */
+function rectified({ shape, data, bound }: Bounded): Bounded {
+  return { shape, data: data.map((v) => (v <= 0 ? 0 : v)), bound: bound?.map((b, i) => (Number.isNaN(data[i]) ? 0 : b)) };
 }
 
 /** What a ReLU's rule lets down. Where it asks for the signal's sign, rounding may take that to zero and no further: the bound stands. */
