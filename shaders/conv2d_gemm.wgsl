@@ -24,7 +24,7 @@ struct Geometry {
   biased: u32,
   slabs: u32,
   slabSteps: u32,
-  // What becomes of a value as it is stored; see finish().
+  // What becomes of a value as it is stored; see finishing().
   activation: u32,
 }
 
@@ -37,17 +37,40 @@ struct Geometry {
 // Shaped as y; any tensor where no activation asks for it.
 @group(0) @binding(5) var<storage, read> gate: array<f32>;
 
-// A value, or 0 where the ReLU that is computed along with this layer stops it. The bits of `activation`: 1 values above zero pass, 2 NaN passes
-// too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must hold where both are set. So 3 is ReLU forward, and on the way
-// down 1 is deconvnet, 4 gradient, 5 guided and 0 linear. Bits of results are those of relu.wgsl.
-fn finish(value: f32, place: u32) -> f32 {
-  let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-  var passes = (value > 0.0) | (nan & ((g.activation & 2u) != 0u)) | ((g.activation & 1u) == 0u);
-  if ((g.activation & 4u) != 0u) {
-    let x = gate[place];
-    passes &= (x > 0.0) | ((x == 0.0) & ((g.activation & 8u) != 0u));
+// How a value is stored where a ReLU is computed along with this layer: the numbers that it stops, seen as bits, are `count` from `start` on; and
+// whether the gate's sign counts too.
+struct Finish {
+  start: u32,
+  count: u32,
+  gated: bool,
+  open: bool,
+}
+
+// The bits of `activation`: 1 values above zero pass, 2 NaN passes too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must
+// hold where both are set. So 3 is ReLU forward, and on the way down 1 is deconvnet, 4 gradient, 5 guided and 0 linear, as in relu.wgsl.
+fn finishing() -> Finish {
+  let signal = vec2u(0x7f800001u, 0x807fffffu);
+  let forward = vec2u(0x80000000u, 0x7f800001u);
+  let stopped = select(select(vec2u(), signal, (g.activation & 1u) != 0u), forward, (g.activation & 3u) == 3u);
+  return Finish(stopped.x, stopped.y, (g.activation & 4u) != 0u, (g.activation & 8u) != 0u);
+}
+
+// By its bits: no compiler makes of this a maximum, which drops NaN.
+fn signed(value: f32, f: Finish) -> f32 {
+  return select(value, 0.0, bitcast<u32>(value) - f.start < f.count);
+}
+
+fn passed(value: f32, place: u32, f: Finish) -> f32 {
+  let x = gate[place];
+  return select(0.0, value, (x > 0.0) | ((x == 0.0) & f.open));
+}
+
+fn finish(value: f32, place: u32, f: Finish) -> f32 {
+  let v = signed(value, f);
+  if (f.gated) {
+    return passed(v, place, f);
   }
-  return select(0.0, value, passes);
+  return v;
 }
 
 struct Pixel {
@@ -702,6 +725,7 @@ fn gemm128x64(
   s6_1 += t6_1;
   s7_0 += t7_0;
   s7_1 += t7_1;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -725,28 +749,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s0_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s0_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s0_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s0_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s0_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s0_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s0_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s0_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -755,28 +779,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s1_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s1_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s1_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s1_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s1_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s1_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s1_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s1_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -785,28 +809,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s2_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s2_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s2_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s2_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s2_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s2_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s2_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s2_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -815,28 +839,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s3_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s3_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s3_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s3_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s3_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s3_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s3_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s3_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -845,28 +869,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s4_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s4_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s4_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s4_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s4_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s4_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s4_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s4_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -875,28 +899,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s5_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s5_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s5_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s5_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s5_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s5_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s5_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s5_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -905,28 +929,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s6_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s6_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s6_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s6_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s6_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s6_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s6_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s6_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -935,28 +959,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = finish(s7_1.x + bias, to4 + o * yPlane);
+        y[to4 + o * yPlane] = finish(s7_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = finish(s7_1.y + bias, to5 + o * yPlane);
+        y[to5 + o * yPlane] = finish(s7_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = finish(s7_1.z + bias, to6 + o * yPlane);
+        y[to6 + o * yPlane] = finish(s7_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = finish(s7_1.w + bias, to7 + o * yPlane);
+        y[to7 + o * yPlane] = finish(s7_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -1187,6 +1211,7 @@ fn gemm64x64(
   s5_0 += t5_0;
   s6_0 += t6_0;
   s7_0 += t7_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -1202,16 +1227,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1220,16 +1245,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1238,16 +1263,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1256,16 +1281,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1274,16 +1299,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1292,16 +1317,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1310,16 +1335,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1328,16 +1353,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1529,6 +1554,7 @@ fn gemm32x64(
   s1_0 += t1_0;
   s2_0 += t2_0;
   s3_0 += t3_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -1544,16 +1570,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1562,16 +1588,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1580,16 +1606,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1598,16 +1624,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1844,6 +1870,7 @@ fn flat64x64(
   s5_0 += t5_0;
   s6_0 += t6_0;
   s7_0 += t7_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -1859,16 +1886,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1877,16 +1904,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1895,16 +1922,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1913,16 +1940,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1931,16 +1958,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1949,16 +1976,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1967,16 +1994,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1985,16 +2012,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2192,6 +2219,7 @@ fn flat32x64(
   s1_0 += t1_0;
   s2_0 += t2_0;
   s3_0 += t3_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -2207,16 +2235,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2225,16 +2253,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2243,16 +2271,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2261,16 +2289,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane);
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane);
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane);
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane);
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }

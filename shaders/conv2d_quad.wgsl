@@ -23,7 +23,7 @@ struct Geometry {
   yStrideHeight: u32, yStrideWidth: u32,
   yOffsetHeight: u32, yOffsetWidth: u32,
   biased: u32,
-  // What becomes of a value as it is stored; see finish().
+  // What becomes of a value as it is stored; see finishing().
   activation: u32,
 }
 
@@ -36,17 +36,40 @@ struct Geometry {
 // Shaped as y; any tensor where no activation asks for it.
 @group(0) @binding(5) var<storage, read> gate: array<f32>;
 
-// A value, or 0 where the ReLU that is computed along with this layer stops it. The bits of `activation`: 1 values above zero pass, 2 NaN passes
-// too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must hold where both are set. So 3 is ReLU forward, and on the way
-// down 1 is deconvnet, 4 gradient, 5 guided and 0 linear. Bits of results are those of relu.wgsl.
-fn finish(value: f32, place: u32) -> f32 {
-  let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-  var passes = (value > 0.0) | (nan & ((g.activation & 2u) != 0u)) | ((g.activation & 1u) == 0u);
-  if ((g.activation & 4u) != 0u) {
-    let x = gate[place];
-    passes &= (x > 0.0) | ((x == 0.0) & ((g.activation & 8u) != 0u));
+// How a value is stored where a ReLU is computed along with this layer: the numbers that it stops, seen as bits, are `count` from `start` on; and
+// whether the gate's sign counts too.
+struct Finish {
+  start: u32,
+  count: u32,
+  gated: bool,
+  open: bool,
+}
+
+// The bits of `activation`: 1 values above zero pass, 2 NaN passes too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must
+// hold where both are set. So 3 is ReLU forward, and on the way down 1 is deconvnet, 4 gradient, 5 guided and 0 linear, as in relu.wgsl.
+fn finishing() -> Finish {
+  let signal = vec2u(0x7f800001u, 0x807fffffu);
+  let forward = vec2u(0x80000000u, 0x7f800001u);
+  let stopped = select(select(vec2u(), signal, (g.activation & 1u) != 0u), forward, (g.activation & 3u) == 3u);
+  return Finish(stopped.x, stopped.y, (g.activation & 4u) != 0u, (g.activation & 8u) != 0u);
+}
+
+// By its bits: no compiler makes of this a maximum, which drops NaN.
+fn signed(value: f32, f: Finish) -> f32 {
+  return select(value, 0.0, bitcast<u32>(value) - f.start < f.count);
+}
+
+fn passed(value: f32, place: u32, f: Finish) -> f32 {
+  let x = gate[place];
+  return select(0.0, value, (x > 0.0) | ((x == 0.0) & f.open));
+}
+
+fn finish(value: f32, place: u32, f: Finish) -> f32 {
+  let v = signed(value, f);
+  if (f.gated) {
+    return passed(v, place, f);
   }
-  return select(0.0, value, passes);
+  return v;
 }
 
 struct Pixel {
@@ -320,33 +343,52 @@ fn quad8x16(
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
   let to7 = address(p7, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = finish(column[0] + bias, to0 + up);
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = finish(column[1] + bias, to1 + up);
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = finish(column[2] + bias, to2 + up);
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = finish(column[3] + bias, to3 + up);
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = finish(column[4] + bias, to4 + up);
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = finish(column[5] + bias, to5 + up);
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = finish(column[6] + bias, to6 + up);
+      y[to6 + up] = v6;
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = finish(column[7] + bias, to7 + up);
+      y[to7 + up] = v7;
     }
   }
 }
@@ -611,33 +653,52 @@ fn flatQuad8x16(
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
   let to7 = address(p7, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = finish(column[0] + bias, to0 + up);
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = finish(column[1] + bias, to1 + up);
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = finish(column[2] + bias, to2 + up);
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = finish(column[3] + bias, to3 + up);
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = finish(column[4] + bias, to4 + up);
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = finish(column[5] + bias, to5 + up);
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = finish(column[6] + bias, to6 + up);
+      y[to6 + up] = v6;
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = finish(column[7] + bias, to7 + up);
+      y[to7 + up] = v7;
     }
   }
 }

@@ -114,7 +114,10 @@ ${lines(pixels, (p) => lines(vectors, (v) => `      t${p}_${v} = fma(vec4f(x${p}
 ${lines(pixels, (p) => lines(vectors, (v) => `    s${p}_${v} += t${p}_${v};`))}
   }`;
 
-/** Stores the sums channel by channel: one loop, whose text holds a store per pixel. */
+/**
+ * Stores the sums channel by channel: one loop, whose text holds a store per pixel. Gates are looked into in a loop of one turn or none: of a branch
+ * both sides cost where several invocations run as one, and a load as much as two stores.
+ */
 const store = (pixels, outputs) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
 ${lines(
   outputs,
@@ -125,11 +128,16 @@ ${lines(
 )}
   );
 ${lines(pixels, (p) => `  let to${p} = address(p${p}, part * g.outputs + first);`)}
+  let f = finishing();
   for (var o = 0u; o < min(${outputs}u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} + up] = finish(column[${p}] + bias, to${p} + up);\n    }`)}
+${lines(pixels, (p) => `    var v${p} = signed(column[${p}] + bias, f);`)}
+    for (var gated = f.gated; gated; gated = false) {
+${lines(pixels, (p) => `      v${p} = passed(v${p}, to${p} + up, f);`)}
+    }
+${lines(pixels, (p) => `    if (lane + ${p}u * lanes < count) {\n      y[to${p} + up] = v${p};\n    }`)}
   }`;
 
 /** An entry point whose invocations make `pixels` x `outputs` elements each. */

@@ -1,5 +1,5 @@
 /**
- * A ReLU computed by the kernels of a neighbouring layer as they store: `finish` of conv2d.wgsl, which says what the bits mean.
+ * A ReLU computed by the kernels of a neighbouring layer as they store: conv2d.wgsl says what the bits mean.
  */
 import { consultsInput, type LayerRules } from '../rule.ts';
 import type { Activation, TensorRef } from './op.ts';
@@ -24,7 +24,7 @@ export function readsX(rules: LayerRules): boolean {
   return rules.zero === 'open' && consultsInput(rules);
 }
 
-/** Fields and bindings of a kernel that ends in `finish`. @param any what is bound where there is no gate */
+/** Fields and bindings of a kernel that stores so. @param any what is bound where there is no gate */
 export function finishing(activation: Activation | undefined, any: TensorRef): { activation: number; gate: TensorRef } {
   return { activation: activation?.bits ?? 0, gate: activation?.gate ?? any };
 }

@@ -25,7 +25,7 @@ export interface TensorRef {
   readonly dtype: StorageType;
 }
 
-/** What becomes of each element of a result as it is stored: `finish` of conv2d.wgsl says what the bits mean. */
+/** What becomes of each element of a result as it is stored: `finishing` of conv2d.wgsl says what the bits mean. */
 export interface Activation {
   readonly bits: number;
   /** Of the result's shape: the tensor whose sign is asked for; null if none is. */
