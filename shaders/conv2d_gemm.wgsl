@@ -24,6 +24,8 @@ struct Geometry {
   biased: u32,
   slabs: u32,
   slabSteps: u32,
+  // What becomes of a value as it is stored; see finishing().
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> g: Geometry;
@@ -32,6 +34,44 @@ struct Geometry {
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// Shaped as y; any tensor where no activation asks for it.
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+
+// How a value is stored where a ReLU is computed along with this layer: the numbers that it stops, seen as bits, are `count` from `start` on; and
+// whether the gate's sign counts too.
+struct Finish {
+  start: u32,
+  count: u32,
+  gated: bool,
+  open: bool,
+}
+
+// The bits of `activation`: 1 values above zero pass, 2 NaN passes too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must
+// hold where both are set. So 3 is ReLU forward, and on the way down 1 is deconvnet, 4 gradient, 5 guided and 0 linear, as in relu.wgsl.
+fn finishing() -> Finish {
+  let signal = vec2u(0x7f800001u, 0x807fffffu);
+  let forward = vec2u(0x80000000u, 0x7f800001u);
+  let stopped = select(select(vec2u(), signal, (g.activation & 1u) != 0u), forward, (g.activation & 3u) == 3u);
+  return Finish(stopped.x, stopped.y, (g.activation & 4u) != 0u, (g.activation & 8u) != 0u);
+}
+
+// By its bits: no compiler makes of this a maximum, which drops NaN.
+fn signed(value: f32, f: Finish) -> f32 {
+  return select(value, 0.0, bitcast<u32>(value) - f.start < f.count);
+}
+
+fn passed(value: f32, place: u32, f: Finish) -> f32 {
+  let x = gate[place];
+  return select(0.0, value, (x > 0.0) | ((x == 0.0) & f.open));
+}
+
+fn finish(value: f32, place: u32, f: Finish) -> f32 {
+  let v = signed(value, f);
+  if (f.gated) {
+    return passed(v, place, f);
+  }
+  return v;
+}
 
 struct Pixel {
   n: u32,
@@ -689,6 +729,7 @@ fn gemm128x64(
   s6_1 += t6_1;
   s7_0 += t7_0;
   s7_1 += t7_1;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -712,28 +753,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s0_1.x + bias;
+        y[to4 + o * yPlane] = finish(s0_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s0_1.y + bias;
+        y[to5 + o * yPlane] = finish(s0_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s0_1.z + bias;
+        y[to6 + o * yPlane] = finish(s0_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s0_1.w + bias;
+        y[to7 + o * yPlane] = finish(s0_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -742,28 +783,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s1_1.x + bias;
+        y[to4 + o * yPlane] = finish(s1_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s1_1.y + bias;
+        y[to5 + o * yPlane] = finish(s1_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s1_1.z + bias;
+        y[to6 + o * yPlane] = finish(s1_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s1_1.w + bias;
+        y[to7 + o * yPlane] = finish(s1_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -772,28 +813,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s2_1.x + bias;
+        y[to4 + o * yPlane] = finish(s2_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s2_1.y + bias;
+        y[to5 + o * yPlane] = finish(s2_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s2_1.z + bias;
+        y[to6 + o * yPlane] = finish(s2_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s2_1.w + bias;
+        y[to7 + o * yPlane] = finish(s2_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -802,28 +843,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s3_1.x + bias;
+        y[to4 + o * yPlane] = finish(s3_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s3_1.y + bias;
+        y[to5 + o * yPlane] = finish(s3_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s3_1.z + bias;
+        y[to6 + o * yPlane] = finish(s3_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s3_1.w + bias;
+        y[to7 + o * yPlane] = finish(s3_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -832,28 +873,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s4_0.x + bias;
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s4_0.y + bias;
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s4_0.z + bias;
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s4_0.w + bias;
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s4_1.x + bias;
+        y[to4 + o * yPlane] = finish(s4_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s4_1.y + bias;
+        y[to5 + o * yPlane] = finish(s4_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s4_1.z + bias;
+        y[to6 + o * yPlane] = finish(s4_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s4_1.w + bias;
+        y[to7 + o * yPlane] = finish(s4_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -862,28 +903,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s5_0.x + bias;
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s5_0.y + bias;
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s5_0.z + bias;
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s5_0.w + bias;
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s5_1.x + bias;
+        y[to4 + o * yPlane] = finish(s5_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s5_1.y + bias;
+        y[to5 + o * yPlane] = finish(s5_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s5_1.z + bias;
+        y[to6 + o * yPlane] = finish(s5_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s5_1.w + bias;
+        y[to7 + o * yPlane] = finish(s5_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -892,28 +933,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s6_0.x + bias;
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s6_0.y + bias;
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s6_0.z + bias;
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s6_0.w + bias;
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s6_1.x + bias;
+        y[to4 + o * yPlane] = finish(s6_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s6_1.y + bias;
+        y[to5 + o * yPlane] = finish(s6_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s6_1.z + bias;
+        y[to6 + o * yPlane] = finish(s6_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s6_1.w + bias;
+        y[to7 + o * yPlane] = finish(s6_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -922,28 +963,28 @@ fn gemm128x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s7_0.x + bias;
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s7_0.y + bias;
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s7_0.z + bias;
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s7_0.w + bias;
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane, f);
       }
       if (q4 < count) {
-        y[to4 + o * yPlane] = s7_1.x + bias;
+        y[to4 + o * yPlane] = finish(s7_1.x + bias, to4 + o * yPlane, f);
       }
       if (q5 < count) {
-        y[to5 + o * yPlane] = s7_1.y + bias;
+        y[to5 + o * yPlane] = finish(s7_1.y + bias, to5 + o * yPlane, f);
       }
       if (q6 < count) {
-        y[to6 + o * yPlane] = s7_1.z + bias;
+        y[to6 + o * yPlane] = finish(s7_1.z + bias, to6 + o * yPlane, f);
       }
       if (q7 < count) {
-        y[to7 + o * yPlane] = s7_1.w + bias;
+        y[to7 + o * yPlane] = finish(s7_1.w + bias, to7 + o * yPlane, f);
       }
     }
   }
@@ -1174,6 +1215,7 @@ fn gemm64x64(
   s5_0 += t5_0;
   s6_0 += t6_0;
   s7_0 += t7_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -1189,16 +1231,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1207,16 +1249,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1225,16 +1267,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1243,16 +1285,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1261,16 +1303,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s4_0.x + bias;
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s4_0.y + bias;
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s4_0.z + bias;
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s4_0.w + bias;
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1279,16 +1321,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s5_0.x + bias;
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s5_0.y + bias;
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s5_0.z + bias;
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s5_0.w + bias;
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1297,16 +1339,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s6_0.x + bias;
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s6_0.y + bias;
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s6_0.z + bias;
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s6_0.w + bias;
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1315,16 +1357,16 @@ fn gemm64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s7_0.x + bias;
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s7_0.y + bias;
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s7_0.z + bias;
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s7_0.w + bias;
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1516,6 +1558,7 @@ fn gemm32x64(
   s1_0 += t1_0;
   s2_0 += t2_0;
   s3_0 += t3_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -1531,16 +1574,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1549,16 +1592,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1567,16 +1610,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1585,16 +1628,16 @@ fn gemm32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1831,6 +1874,7 @@ fn flat64x64(
   s5_0 += t5_0;
   s6_0 += t6_0;
   s7_0 += t7_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -1846,16 +1890,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1864,16 +1908,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1882,16 +1926,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1900,16 +1944,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1918,16 +1962,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s4_0.x + bias;
+        y[to0 + o * yPlane] = finish(s4_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s4_0.y + bias;
+        y[to1 + o * yPlane] = finish(s4_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s4_0.z + bias;
+        y[to2 + o * yPlane] = finish(s4_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s4_0.w + bias;
+        y[to3 + o * yPlane] = finish(s4_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1936,16 +1980,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s5_0.x + bias;
+        y[to0 + o * yPlane] = finish(s5_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s5_0.y + bias;
+        y[to1 + o * yPlane] = finish(s5_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s5_0.z + bias;
+        y[to2 + o * yPlane] = finish(s5_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s5_0.w + bias;
+        y[to3 + o * yPlane] = finish(s5_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1954,16 +1998,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s6_0.x + bias;
+        y[to0 + o * yPlane] = finish(s6_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s6_0.y + bias;
+        y[to1 + o * yPlane] = finish(s6_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s6_0.z + bias;
+        y[to2 + o * yPlane] = finish(s6_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s6_0.w + bias;
+        y[to3 + o * yPlane] = finish(s6_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -1972,16 +2016,16 @@ fn flat64x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s7_0.x + bias;
+        y[to0 + o * yPlane] = finish(s7_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s7_0.y + bias;
+        y[to1 + o * yPlane] = finish(s7_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s7_0.z + bias;
+        y[to2 + o * yPlane] = finish(s7_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s7_0.w + bias;
+        y[to3 + o * yPlane] = finish(s7_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2179,6 +2223,7 @@ fn flat32x64(
   s1_0 += t1_0;
   s2_0 += t2_0;
   s3_0 += t3_0;
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
   let q0 = columnTile * 64u + across + 0u;
@@ -2194,16 +2239,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s0_0.x + bias;
+        y[to0 + o * yPlane] = finish(s0_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s0_0.y + bias;
+        y[to1 + o * yPlane] = finish(s0_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s0_0.z + bias;
+        y[to2 + o * yPlane] = finish(s0_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s0_0.w + bias;
+        y[to3 + o * yPlane] = finish(s0_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2212,16 +2257,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s1_0.x + bias;
+        y[to0 + o * yPlane] = finish(s1_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s1_0.y + bias;
+        y[to1 + o * yPlane] = finish(s1_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s1_0.z + bias;
+        y[to2 + o * yPlane] = finish(s1_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s1_0.w + bias;
+        y[to3 + o * yPlane] = finish(s1_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2230,16 +2275,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s2_0.x + bias;
+        y[to0 + o * yPlane] = finish(s2_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s2_0.y + bias;
+        y[to1 + o * yPlane] = finish(s2_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s2_0.z + bias;
+        y[to2 + o * yPlane] = finish(s2_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s2_0.w + bias;
+        y[to3 + o * yPlane] = finish(s2_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }
@@ -2248,16 +2293,16 @@ fn flat32x64(
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
       if (q0 < count) {
-        y[to0 + o * yPlane] = s3_0.x + bias;
+        y[to0 + o * yPlane] = finish(s3_0.x + bias, to0 + o * yPlane, f);
       }
       if (q1 < count) {
-        y[to1 + o * yPlane] = s3_0.y + bias;
+        y[to1 + o * yPlane] = finish(s3_0.y + bias, to1 + o * yPlane, f);
       }
       if (q2 < count) {
-        y[to2 + o * yPlane] = s3_0.z + bias;
+        y[to2 + o * yPlane] = finish(s3_0.z + bias, to2 + o * yPlane, f);
       }
       if (q3 < count) {
-        y[to3 + o * yPlane] = s3_0.w + bias;
+        y[to3 + o * yPlane] = finish(s3_0.w + bias, to3 + o * yPlane, f);
       }
     }
   }

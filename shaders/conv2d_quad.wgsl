@@ -23,6 +23,8 @@ struct Geometry {
   yStrideHeight: u32, yStrideWidth: u32,
   yOffsetHeight: u32, yOffsetWidth: u32,
   biased: u32,
+  // What becomes of a value as it is stored; see finishing().
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> g: Geometry;
@@ -31,6 +33,44 @@ struct Geometry {
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// Shaped as y; any tensor where no activation asks for it.
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+
+// How a value is stored where a ReLU is computed along with this layer: the numbers that it stops, seen as bits, are `count` from `start` on; and
+// whether the gate's sign counts too.
+struct Finish {
+  start: u32,
+  count: u32,
+  gated: bool,
+  open: bool,
+}
+
+// The bits of `activation`: 1 values above zero pass, 2 NaN passes too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must
+// hold where both are set. So 3 is ReLU forward, and on the way down 1 is deconvnet, 4 gradient, 5 guided and 0 linear, as in relu.wgsl.
+fn finishing() -> Finish {
+  let signal = vec2u(0x7f800001u, 0x807fffffu);
+  let forward = vec2u(0x80000000u, 0x7f800001u);
+  let stopped = select(select(vec2u(), signal, (g.activation & 1u) != 0u), forward, (g.activation & 3u) == 3u);
+  return Finish(stopped.x, stopped.y, (g.activation & 4u) != 0u, (g.activation & 8u) != 0u);
+}
+
+// By its bits: no compiler makes of this a maximum, which drops NaN.
+fn signed(value: f32, f: Finish) -> f32 {
+  return select(value, 0.0, bitcast<u32>(value) - f.start < f.count);
+}
+
+fn passed(value: f32, place: u32, f: Finish) -> f32 {
+  let x = gate[place];
+  return select(0.0, value, (x > 0.0) | ((x == 0.0) & f.open));
+}
+
+fn finish(value: f32, place: u32, f: Finish) -> f32 {
+  let v = signed(value, f);
+  if (f.gated) {
+    return passed(v, place, f);
+  }
+  return v;
+}
 
 struct Pixel {
   n: u32,
@@ -321,30 +361,47 @@ fn quad7x16(
   let to4 = address(p4, part * g.outputs + first);
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = v6;
     }
   }
 }
@@ -607,33 +664,52 @@ fn flatQuad8x16(
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
   let to7 = address(p7, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = v6;
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
+      y[to7 + up] = v7;
     }
   }
 }
@@ -914,31 +990,56 @@ fn row7x16(
     array<f32, 7>(s0_3.z, s1_3.z, s2_3.z, s3_3.z, s4_3.z, s5_3.z, s6_3.z),
     array<f32, 7>(s0_3.w, s1_3.w, s2_3.w, s3_3.w, s4_3.w, s5_3.w, s6_3.w),
   );
-  let to = address(start, part * g.outputs + first);
+  let origin = address(start, part * g.outputs + first);
+  let last = g.gridWidth - 1u - start.j;
+  let to0 = origin + min(0u, last) * g.yStrideWidth;
+  let to1 = origin + min(1u, last) * g.yStrideWidth;
+  let to2 = origin + min(2u, last) * g.yStrideWidth;
+  let to3 = origin + min(3u, last) * g.yStrideWidth;
+  let to4 = origin + min(4u, last) * g.yStrideWidth;
+  let to5 = origin + min(5u, last) * g.yStrideWidth;
+  let to6 = origin + min(6u, last) * g.yStrideWidth;
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
-      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
     }
-    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
-      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    if ((lane < count) & (0u <= last)) {
+      y[to0 + up] = v0;
     }
-    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
-      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    if ((lane < count) & (1u <= last)) {
+      y[to1 + up] = v1;
     }
-    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
-      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    if ((lane < count) & (2u <= last)) {
+      y[to2 + up] = v2;
     }
-    if ((lane < count) & (start.j + 4u < g.gridWidth)) {
-      y[to + up + 4u * g.yStrideWidth] = column[4] + bias;
+    if ((lane < count) & (3u <= last)) {
+      y[to3 + up] = v3;
     }
-    if ((lane < count) & (start.j + 5u < g.gridWidth)) {
-      y[to + up + 5u * g.yStrideWidth] = column[5] + bias;
+    if ((lane < count) & (4u <= last)) {
+      y[to4 + up] = v4;
     }
-    if ((lane < count) & (start.j + 6u < g.gridWidth)) {
-      y[to + up + 6u * g.yStrideWidth] = column[6] + bias;
+    if ((lane < count) & (5u <= last)) {
+      y[to5 + up] = v5;
+    }
+    if ((lane < count) & (6u <= last)) {
+      y[to6 + up] = v6;
     }
   }
 }
@@ -1138,22 +1239,38 @@ fn row4x16(
     array<f32, 4>(s0_3.z, s1_3.z, s2_3.z, s3_3.z),
     array<f32, 4>(s0_3.w, s1_3.w, s2_3.w, s3_3.w),
   );
-  let to = address(start, part * g.outputs + first);
+  let origin = address(start, part * g.outputs + first);
+  let last = g.gridWidth - 1u - start.j;
+  let to0 = origin + min(0u, last) * g.yStrideWidth;
+  let to1 = origin + min(1u, last) * g.yStrideWidth;
+  let to2 = origin + min(2u, last) * g.yStrideWidth;
+  let to3 = origin + min(3u, last) * g.yStrideWidth;
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
-      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
     }
-    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
-      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    if ((lane < count) & (0u <= last)) {
+      y[to0 + up] = v0;
     }
-    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
-      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    if ((lane < count) & (1u <= last)) {
+      y[to1 + up] = v1;
     }
-    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
-      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    if ((lane < count) & (2u <= last)) {
+      y[to2 + up] = v2;
+    }
+    if ((lane < count) & (3u <= last)) {
+      y[to3 + up] = v3;
     }
   }
 }
@@ -1405,22 +1522,38 @@ fn row4x16of5(
     array<f32, 4>(s0_3.z, s1_3.z, s2_3.z, s3_3.z),
     array<f32, 4>(s0_3.w, s1_3.w, s2_3.w, s3_3.w),
   );
-  let to = address(start, part * g.outputs + first);
+  let origin = address(start, part * g.outputs + first);
+  let last = g.gridWidth - 1u - start.j;
+  let to0 = origin + min(0u, last) * g.yStrideWidth;
+  let to1 = origin + min(1u, last) * g.yStrideWidth;
+  let to2 = origin + min(2u, last) * g.yStrideWidth;
+  let to3 = origin + min(3u, last) * g.yStrideWidth;
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
-      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
     }
-    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
-      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    if ((lane < count) & (0u <= last)) {
+      y[to0 + up] = v0;
     }
-    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
-      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    if ((lane < count) & (1u <= last)) {
+      y[to1 + up] = v1;
     }
-    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
-      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    if ((lane < count) & (2u <= last)) {
+      y[to2 + up] = v2;
+    }
+    if ((lane < count) & (3u <= last)) {
+      y[to3 + up] = v3;
     }
   }
 }
@@ -1558,34 +1691,62 @@ fn row8x4of3(
     array<f32, 8>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z),
     array<f32, 8>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w),
   );
-  let to = address(start, part * g.outputs + first);
+  let origin = address(start, part * g.outputs + first);
+  let last = g.gridWidth - 1u - start.j;
+  let to0 = origin + min(0u, last) * g.yStrideWidth;
+  let to1 = origin + min(1u, last) * g.yStrideWidth;
+  let to2 = origin + min(2u, last) * g.yStrideWidth;
+  let to3 = origin + min(3u, last) * g.yStrideWidth;
+  let to4 = origin + min(4u, last) * g.yStrideWidth;
+  let to5 = origin + min(5u, last) * g.yStrideWidth;
+  let to6 = origin + min(6u, last) * g.yStrideWidth;
+  let to7 = origin + min(7u, last) * g.yStrideWidth;
+  let f = finishing();
   for (var o = 0u; o < min(4u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
-      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
     }
-    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
-      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    if ((lane < count) & (0u <= last)) {
+      y[to0 + up] = v0;
     }
-    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
-      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    if ((lane < count) & (1u <= last)) {
+      y[to1 + up] = v1;
     }
-    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
-      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    if ((lane < count) & (2u <= last)) {
+      y[to2 + up] = v2;
     }
-    if ((lane < count) & (start.j + 4u < g.gridWidth)) {
-      y[to + up + 4u * g.yStrideWidth] = column[4] + bias;
+    if ((lane < count) & (3u <= last)) {
+      y[to3 + up] = v3;
     }
-    if ((lane < count) & (start.j + 5u < g.gridWidth)) {
-      y[to + up + 5u * g.yStrideWidth] = column[5] + bias;
+    if ((lane < count) & (4u <= last)) {
+      y[to4 + up] = v4;
     }
-    if ((lane < count) & (start.j + 6u < g.gridWidth)) {
-      y[to + up + 6u * g.yStrideWidth] = column[6] + bias;
+    if ((lane < count) & (5u <= last)) {
+      y[to5 + up] = v5;
     }
-    if ((lane < count) & (start.j + 7u < g.gridWidth)) {
-      y[to + up + 7u * g.yStrideWidth] = column[7] + bias;
+    if ((lane < count) & (6u <= last)) {
+      y[to6 + up] = v6;
+    }
+    if ((lane < count) & (7u <= last)) {
+      y[to7 + up] = v7;
     }
   }
 }
@@ -1735,34 +1896,62 @@ fn row8x4of4(
     array<f32, 8>(s0_0.z, s1_0.z, s2_0.z, s3_0.z, s4_0.z, s5_0.z, s6_0.z, s7_0.z),
     array<f32, 8>(s0_0.w, s1_0.w, s2_0.w, s3_0.w, s4_0.w, s5_0.w, s6_0.w, s7_0.w),
   );
-  let to = address(start, part * g.outputs + first);
+  let origin = address(start, part * g.outputs + first);
+  let last = g.gridWidth - 1u - start.j;
+  let to0 = origin + min(0u, last) * g.yStrideWidth;
+  let to1 = origin + min(1u, last) * g.yStrideWidth;
+  let to2 = origin + min(2u, last) * g.yStrideWidth;
+  let to3 = origin + min(3u, last) * g.yStrideWidth;
+  let to4 = origin + min(4u, last) * g.yStrideWidth;
+  let to5 = origin + min(5u, last) * g.yStrideWidth;
+  let to6 = origin + min(6u, last) * g.yStrideWidth;
+  let to7 = origin + min(7u, last) * g.yStrideWidth;
+  let f = finishing();
   for (var o = 0u; o < min(4u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-    if ((lane < count) & (start.j + 0u < g.gridWidth)) {
-      y[to + up + 0u * g.yStrideWidth] = column[0] + bias;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
     }
-    if ((lane < count) & (start.j + 1u < g.gridWidth)) {
-      y[to + up + 1u * g.yStrideWidth] = column[1] + bias;
+    if ((lane < count) & (0u <= last)) {
+      y[to0 + up] = v0;
     }
-    if ((lane < count) & (start.j + 2u < g.gridWidth)) {
-      y[to + up + 2u * g.yStrideWidth] = column[2] + bias;
+    if ((lane < count) & (1u <= last)) {
+      y[to1 + up] = v1;
     }
-    if ((lane < count) & (start.j + 3u < g.gridWidth)) {
-      y[to + up + 3u * g.yStrideWidth] = column[3] + bias;
+    if ((lane < count) & (2u <= last)) {
+      y[to2 + up] = v2;
     }
-    if ((lane < count) & (start.j + 4u < g.gridWidth)) {
-      y[to + up + 4u * g.yStrideWidth] = column[4] + bias;
+    if ((lane < count) & (3u <= last)) {
+      y[to3 + up] = v3;
     }
-    if ((lane < count) & (start.j + 5u < g.gridWidth)) {
-      y[to + up + 5u * g.yStrideWidth] = column[5] + bias;
+    if ((lane < count) & (4u <= last)) {
+      y[to4 + up] = v4;
     }
-    if ((lane < count) & (start.j + 6u < g.gridWidth)) {
-      y[to + up + 6u * g.yStrideWidth] = column[6] + bias;
+    if ((lane < count) & (5u <= last)) {
+      y[to5 + up] = v5;
     }
-    if ((lane < count) & (start.j + 7u < g.gridWidth)) {
-      y[to + up + 7u * g.yStrideWidth] = column[7] + bias;
+    if ((lane < count) & (6u <= last)) {
+      y[to6 + up] = v6;
+    }
+    if ((lane < count) & (7u <= last)) {
+      y[to7 + up] = v7;
     }
   }
 }

@@ -21,6 +21,8 @@ struct Geometry {
   yStrideHeight: u32, yStrideWidth: u32,
   yOffsetHeight: u32, yOffsetWidth: u32,
   biased: u32,
+  // What becomes of a value as it is stored; see finishing().
+  activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> g: Geometry;
@@ -29,6 +31,44 @@ struct Geometry {
 // Any tensor where there is no bias (biased = 0).
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+// Shaped as y; any tensor where no activation asks for it.
+@group(0) @binding(5) var<storage, read> gate: array<f32>;
+
+// How a value is stored where a ReLU is computed along with this layer: the numbers that it stops, seen as bits, are `count` from `start` on; and
+// whether the gate's sign counts too.
+struct Finish {
+  start: u32,
+  count: u32,
+  gated: bool,
+  open: bool,
+}
+
+// The bits of `activation`: 1 values above zero pass, 2 NaN passes too, 4 what stands where gate > 0 passes, 8 where gate = 0 too. Both 1 and 4 must
+// hold where both are set. So 3 is ReLU forward, and on the way down 1 is deconvnet, 4 gradient, 5 guided and 0 linear, as in relu.wgsl.
+fn finishing() -> Finish {
+  let signal = vec2u(0x7f800001u, 0x807fffffu);
+  let forward = vec2u(0x80000000u, 0x7f800001u);
+  let stopped = select(select(vec2u(), signal, (g.activation & 1u) != 0u), forward, (g.activation & 3u) == 3u);
+  return Finish(stopped.x, stopped.y, (g.activation & 4u) != 0u, (g.activation & 8u) != 0u);
+}
+
+// By its bits: no compiler makes of this a maximum, which drops NaN.
+fn signed(value: f32, f: Finish) -> f32 {
+  return select(value, 0.0, bitcast<u32>(value) - f.start < f.count);
+}
+
+fn passed(value: f32, place: u32, f: Finish) -> f32 {
+  let x = gate[place];
+  return select(0.0, value, (x > 0.0) | ((x == 0.0) & f.open));
+}
+
+fn finish(value: f32, place: u32, f: Finish) -> f32 {
+  let v = signed(value, f);
+  if (f.gated) {
+    return passed(v, place, f);
+  }
+  return v;
+}
 
 struct Pixel {
   n: u32,
@@ -300,33 +340,52 @@ fn tile8x16(
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
   let to7 = address(p7, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = v6;
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
+      y[to7 + up] = v7;
     }
   }
 }
@@ -586,33 +645,52 @@ fn flat8x16(
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
   let to7 = address(p7, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = v6;
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
+      y[to7 + up] = v7;
     }
   }
 }
@@ -752,33 +830,52 @@ fn tile8x4(
   let to5 = address(p5, part * g.outputs + first);
   let to6 = address(p6, part * g.outputs + first);
   let to7 = address(p7, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(4u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    var v1 = signed(column[1] + bias, f);
+    var v2 = signed(column[2] + bias, f);
+    var v3 = signed(column[3] + bias, f);
+    var v4 = signed(column[4] + bias, f);
+    var v5 = signed(column[5] + bias, f);
+    var v6 = signed(column[6] + bias, f);
+    var v7 = signed(column[7] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+      v1 = passed(v1, to1 + up, f);
+      v2 = passed(v2, to2 + up, f);
+      v3 = passed(v3, to3 + up, f);
+      v4 = passed(v4, to4 + up, f);
+      v5 = passed(v5, to5 + up, f);
+      v6 = passed(v6, to6 + up, f);
+      v7 = passed(v7, to7 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = v0;
     }
     if (lane + 1u * lanes < count) {
-      y[to1 + up] = column[1] + bias;
+      y[to1 + up] = v1;
     }
     if (lane + 2u * lanes < count) {
-      y[to2 + up] = column[2] + bias;
+      y[to2 + up] = v2;
     }
     if (lane + 3u * lanes < count) {
-      y[to3 + up] = column[3] + bias;
+      y[to3 + up] = v3;
     }
     if (lane + 4u * lanes < count) {
-      y[to4 + up] = column[4] + bias;
+      y[to4 + up] = v4;
     }
     if (lane + 5u * lanes < count) {
-      y[to5 + up] = column[5] + bias;
+      y[to5 + up] = v5;
     }
     if (lane + 6u * lanes < count) {
-      y[to6 + up] = column[6] + bias;
+      y[to6 + up] = v6;
     }
     if (lane + 7u * lanes < count) {
-      y[to7 + up] = column[7] + bias;
+      y[to7 + up] = v7;
     }
   }
 }
@@ -861,12 +958,17 @@ fn tile1x16(
     array<f32, 1>(s0_3.w),
   );
   let to0 = address(p0, part * g.outputs + first);
+  let f = finishing();
   for (var o = 0u; o < min(16u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
+    var v0 = signed(column[0] + bias, f);
+    for (var gated = f.gated; gated; gated = false) {
+      v0 = passed(v0, to0 + up, f);
+    }
     if (lane + 0u * lanes < count) {
-      y[to0 + up] = column[0] + bias;
+      y[to0 + up] = v0;
     }
   }
 }

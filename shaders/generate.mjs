@@ -140,15 +140,17 @@ ${lines(pixels, (p) => product(vectors, `x${p}`, p)).replaceAll('        t', '  
 ${lines(pixels, (p) => lines(vectors, (v) => `    s${p}_${v} += t${p}_${v};`))}
   }`;
 
-/** Where the sums of strips go: a place for each pixel. */
+/** Where the sums of strips go: a place for each pixel, and whether it is one. */
 const stripPlaces = {
   to: (pixels) => lines(pixels, (p) => `  let to${p} = address(p${p}, part * g.outputs + first);`),
   inside: (p) => `lane + ${p}u * lanes < count`,
-  place: (p) => `to${p} + up`,
 };
 
-/** Stores the sums channel by channel: one loop, whose text holds a store per pixel. */
-const store = (pixels, outputs, { to, inside, place } = stripPlaces) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
+/**
+ * Stores the sums channel by channel: one loop, whose text holds a store per pixel. Gates are looked into in a loop of one turn or none: of a branch
+ * both sides cost where several invocations run as one, and a load as much as two stores.
+ */
+const store = (pixels, outputs, { to, inside } = stripPlaces) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
 ${lines(
   outputs,
   (o) =>
@@ -158,11 +160,16 @@ ${lines(
 )}
   );
 ${to(pixels)}
+  let f = finishing();
   for (var o = 0u; o < min(${outputs}u, g.outputs - first); o++) {
     let bias = select(0.0, b[part * g.outputs + first + o], g.biased == 1u);
     let column = sums[o];
     let up = o * g.yHeight * g.yWidth;
-${lines(pixels, (p) => `    if (${inside(p)}) {\n      y[${place(p)}] = column[${p}] + bias;\n    }`)}
+${lines(pixels, (p) => `    var v${p} = signed(column[${p}] + bias, f);`)}
+    for (var gated = f.gated; gated; gated = false) {
+${lines(pixels, (p) => `      v${p} = passed(v${p}, to${p} + up, f);`)}
+    }
+${lines(pixels, (p) => `    if (${inside(p)}) {\n      y[to${p} + up] = v${p};\n    }`)}
   }`;
 
 /** An entry point whose invocations make `pixels` x `outputs` elements each. */

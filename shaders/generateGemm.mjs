@@ -164,6 +164,7 @@ ${tile(t, (row, v) => `      s${row}_${v} += t${row}_${v};\n      t${row}_${v} =
     }
   }
 ${tile(t, (row, v) => `  s${row}_${v} += t${row}_${v};`)}
+  let f = finishing();
   let yPlane = g.yHeight * g.yWidth;
   let base = slab * g.batch * g.groups * g.outputs * yPlane;
 ${lines(t.wide, (q) => `  let q${q} = columnTile * ${t.columns}u + across + ${((q >> 2) * t.columns) / t.wide + (q & 3) * lanes}u;\n  let to${q} = base + address(pixel(q${q}), part * g.outputs);`)}
@@ -173,7 +174,7 @@ ${lines(
     let o = rowTile * ${t.rows}u + ${((row >> 2) * 4 * t.rows) / t.high + (row & 3)}u + 4u * down;
     if (o < g.outputs) {
       let bias = select(0.0, b[part * g.outputs + o], (g.biased == 1u) & (slab == 0u));
-${lines(t.wide, (q) => `      if (q${q} < count) {\n        y[to${q} + o * yPlane] = s${row}_${q >> 2}.${XYZW[q & 3]} + bias;\n      }`)}
+${lines(t.wide, (q) => `      if (q${q} < count) {\n        y[to${q} + o * yPlane] = finish(s${row}_${q >> 2}.${XYZW[q & 3]} + bias, to${q} + o * yPlane, f);\n      }`)}
     }
   }`,
 )}

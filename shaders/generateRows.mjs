@@ -96,11 +96,12 @@ ${store}
 }`;
 }
 
-/** What is different in the store of a row: one place, and the others beside it. */
+/** Where the sums of a row go; pixels past its end stand in for the last one. */
 export const rowPlaces = {
-  to: () => '  let to = address(start, part * g.outputs + first);',
-  inside: (p) => `(lane < count) & (start.j + ${p}u < g.gridWidth)`,
-  place: (p) => `to + up + ${p}u * g.yStrideWidth`,
+  to: (pixels) => `  let origin = address(start, part * g.outputs + first);
+  let last = g.gridWidth - 1u - start.j;
+${lines(pixels, (p) => `  let to${p} = origin + min(${p}u, last) * g.yStrideWidth;`)}`,
+  inside: (p) => `(lane < count) & (${p}u <= last)`,
 };
 
 /** conv2d_weight.wgsl's sum for 8 output channels x 3 rows of three taps: a turn takes two columns of dy, and four of x, two of them from the last turn. */

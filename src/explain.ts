@@ -15,11 +15,13 @@ export interface PlanRow {
   /** Elements of the parameters that this node is the first to use. */
   readonly parameters: number;
   readonly bytes: number;
-  /** Slot of the output; null where it shares its input's. */
+  /** Slot of the output; null where it shares its input's, and where a ReLU behind it is written in its place. */
   readonly slot: number | null;
   /** Dispatches on the way up and on the way down. */
   readonly forwardSteps: number;
   readonly backwardSteps: number;
+  /** For a ReLU, the node whose kernels compute it in a pass; null where it has steps of its own, and for all other nodes. */
+  readonly fused: { readonly forward: string | null; readonly backward: string | null };
 }
 
 export interface PlanReport {
@@ -39,26 +41,30 @@ export function explain(typed: TypedGraph, plan: Plan): PlanReport {
   const counted = new Set<string>();
   const parameterSize = new Map(typed.graph.parameters.map((p) => [p.name, size(p.shape)]));
   const count = (steps: Plan['forward'], node: string): number => steps.filter((step) => step.node === node).length;
+  const joined = (relu: string, pass: 'forward' | 'backward'): string | null =>
+    plan.fused.find((fusion) => fusion.relu === relu && fusion.pass === pass)?.by ?? null;
+  const writers = new Set(plan.fused.filter(({ pass }) => pass === 'forward').map(({ by }) => by));
   const rows = typed.nodes
-    .filter((node) => node.outputs.some((name) => Object.hasOwn(plan.values, name)))
+    .filter((node) => writers.has(node.name) || node.outputs.some((name) => Object.hasOwn(plan.values, name)))
     .map((node): PlanRow => {
       const name = node.outputs.find((output) => output !== '')!;
       const shapes = node.inputs.map((input) => typed.values.get(input)?.shape ?? null);
-      const own = node.inputs.filter((input) => parameterSize.has(input) && !counted.has(input));
-      own.forEach((input) => counted.add(input));
-      const tensor = plan.tensors[plan.values[name].id];
-      const aliased = tensor.node !== node.name;
+      const parameters = node.inputs.filter((input) => parameterSize.has(input) && !counted.has(input));
+      parameters.forEach((input) => counted.add(input));
+      const tensor = Object.hasOwn(plan.values, name) ? plan.tensors[plan.values[name].id] : undefined;
+      const own = tensor?.node === node.name ? tensor : undefined;
       return {
         node: node.name,
         op: node.op,
         tensor: name,
         shape: typed.values.get(name)!.shape,
         macs: node.definition.macs?.(shapes, typed.values.get(name)!.shape, node.typedAttrs) ?? 0,
-        parameters: own.reduce((sum, input) => sum + parameterSize.get(input)!, 0),
-        bytes: aliased ? 0 : tensor.bytes,
-        slot: aliased ? null : tensor.slot,
+        parameters: parameters.reduce((sum, input) => sum + parameterSize.get(input)!, 0),
+        bytes: own?.bytes ?? 0,
+        slot: own?.slot ?? null,
         forwardSteps: count(plan.forward, node.name),
         backwardSteps: count(plan.backward, node.name),
+        fused: { forward: joined(node.name, 'forward'), backward: joined(node.name, 'backward') },
       };
     });
   const steps = [...plan.prepare, ...plan.forward, ...plan.backward];
@@ -100,14 +106,19 @@ export function planMemory(plan: Plan): PlanMemory {
   };
 }
 
-/** True when two plans differ only in the rule constants of ReLU steps. */
+/** True when two plans differ only in the rule constants of ReLU steps, and in that field of the uniform block where a layer computes a ReLU too. */
 export function sameButForRules(a: Plan, b: Plan): boolean {
-  const strip = (steps: readonly Step[]): string =>
-    JSON.stringify(steps.map((step) => (step.shader === 'relu' && step.entry.startsWith('backward') ? { ...step, constants: {} } : step)));
+  const bare = (step: Step): Step =>
+    step.shader === 'relu' && step.entry.startsWith('backward')
+      ? { ...step, constants: {} }
+      : 'activation' in step.geometry
+        ? { ...step, geometry: { ...step.geometry, activation: 0 } }
+        : step;
+  const strip = (steps: readonly Step[]): string => JSON.stringify(steps.map(bare));
   const tensors = (plan: Plan): string => JSON.stringify(Object.values(plan.tensors));
   return (
-    strip(a.prepare) === strip(b.prepare) &&
-    strip(a.forward) === strip(b.forward) &&
+    JSON.stringify(a.prepare) === JSON.stringify(b.prepare) &&
+    JSON.stringify([a.forward, a.fused]) === JSON.stringify([b.forward, b.fused]) &&
     strip(a.backward) === strip(b.backward) &&
     tensors(a) === tensors(b) &&
     sameShape(a.slots, b.slots)

@@ -74,7 +74,17 @@ export {
   type StreamOptions,
   type Target,
 } from './network.ts';
-export { compile, type Choice, type Choices, type CompileOptions, type DeviceTraits, type Moment, type Plan, type Step } from './plan.ts';
+export {
+  compile,
+  type Choice,
+  type Choices,
+  type CompileOptions,
+  type DeviceTraits,
+  type Fusion,
+  type Moment,
+  type Plan,
+  type Step,
+} from './plan.ts';
 export { openDecisions, type AmbiguityReport, type OpenDecision } from './reference/ambiguity.ts';
 export { backReference, runReference } from './reference/graph.ts';
 export {

@@ -3,10 +3,12 @@
  * nothing here touches a device.
  */
 import { GraphError } from './errors.ts';
+import { fusions, type Fusion } from './fusion.ts';
 import { ancestorsOf, layerRules, listNames, typeGraph, valueInfo, type Graph, type TypedGraph, type TypedNode } from './graph.ts';
 import { planSlots, type Lifetime } from './memory.ts';
+import { readsX, RELU, ruleActivation } from './ops/activation.ts';
 import { OPS } from './ops/index.ts';
-import type { AdjointContext, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
+import type { Activation, AdjointContext, EmitContext, ForwardContext, StepSpec, StorageType, TensorRef } from './ops/op.ts';
 import { decide, type Choice, type Choices, type DeviceTraits } from './ops/variants.ts';
 import type { LayerRules, RuleSpec } from './rule.ts';
 import { size, type Shape } from './tensor.ts';
@@ -62,7 +64,7 @@ export interface Moment {
 export interface Plan {
   readonly name: string;
   readonly tensors: Readonly<Record<string, PlanTensor>>;
-  /** Tensor and shape of each value of the graph that the plan computes or takes; reshapes share a tensor. */
+  /** Tensor and shape of each value of the graph that the plan leaves or takes; reshapes share a tensor. */
   readonly values: Readonly<Record<string, TensorRef>>;
   readonly slots: readonly number[];
   /** WGSL sources of the steps, by shader name. */
@@ -92,6 +94,8 @@ export interface Plan {
   readonly traits: DeviceTraits;
   /** Where one of several kernels was chosen, once for each key. */
   readonly choices: readonly Choice[];
+  /** ReLUs that the kernels of a neighbouring layer compute. What one of them read on the way up is not among the values. */
+  readonly fused: readonly Fusion[];
 }
 
 /**
@@ -103,7 +107,7 @@ export interface Descent {
   readonly weightDecay: number;
 }
 
-export type { Choice, Choices, DeviceTraits, TensorRef };
+export type { Choice, Choices, DeviceTraits, Fusion, TensorRef };
 
 /** Traits that every device has. */
 const NO_TRAITS: DeviceTraits = { quads: false, tiles: false };
@@ -128,6 +132,8 @@ export interface CompileOptions {
   readonly observe?: readonly string[];
   /** Dropout draws masks. */
   readonly training?: boolean;
+  /** Computes a ReLU along with the layer before it, or its rule with the layer behind, where nobody asks for what lies between. Default: true. */
+  readonly fuse?: boolean;
   /** Steps that change the parameters among `wrt`; with `training` only. */
   readonly descent?: Descent;
   /**
@@ -171,6 +177,7 @@ class Compiler {
   readonly #rules: (node: string) => LayerRules;
   readonly #observed: ReadonlySet<string>;
   readonly #choices = new Map<string, Choice>();
+  #fused: readonly Fusion[] = [];
   readonly #moments = { forward: [] as Moment[], backward: [] as Moment[] };
 
   constructor(typed: TypedGraph, options: CompileOptions) {
@@ -198,6 +205,7 @@ class Compiler {
     const wrt = this.#options.wrt ?? graph.inputs.filter((input) => (input.dtype ?? 'f32') === 'f32').map((input) => input.name);
     for (const name of wrt) valueInfo(this.#typed, name);
     const varying = this.#varying(new Set(wrt));
+    this.#fused = this.#fusions(needed, new Set([...keep, ...(target !== undefined ? [target] : [])]), wrt, onPath, varying);
 
     const used = this.#usedSources(needed, roots);
     for (const spec of graph.inputs) if (used.has(spec.name)) this.#source(spec.name, 'input');
@@ -253,7 +261,40 @@ class Compiler {
       velocities: this.#velocities,
       traits: this.#traits,
       choices: [...this.#choices.values()],
+      fused: this.#fused,
     };
+  }
+
+  #fusions(
+    needed: ReadonlySet<string>,
+    values: ReadonlySet<string>,
+    wrt: readonly string[],
+    onPath: ReadonlySet<string>,
+    varying: ReadonlySet<string>,
+  ): readonly Fusion[] {
+    const { fuse = true, keepAll, signals = [], target } = this.#options;
+    if (!fuse) return [];
+    const wanted = new Set([...wrt, ...(signals === 'all' ? [] : signals), target]);
+    return fusions(this.#typed, {
+      needed,
+      values: keepAll ? needed : values,
+      readsX: (relu) => readsX(this.#rules(relu)),
+      onPath,
+      varying,
+      signal: (value) => signals === 'all' || wanted.has(value),
+      observed: this.#observed,
+    });
+  }
+
+  /** The ReLU whose work a node does in a pass along with its own. */
+  #joined(pass: Fusion['pass'], node: TypedNode): TypedNode | undefined {
+    const fusion = this.#fused.find(({ by, ...rest }) => by === node.name && rest.pass === pass);
+    return fusion && this.#typed.nodes.find(({ name }) => name === fusion.relu);
+  }
+
+  /** Whether another node does a ReLU's work in a pass. */
+  #spared(pass: Fusion['pass'], node: TypedNode): boolean {
+    return this.#fused.some(({ relu, ...rest }) => relu === node.name && rest.pass === pass);
   }
 
   /** Values that a change of `sources` can reach through differentiable inputs. */
@@ -321,8 +362,9 @@ class Compiler {
     return {
       node: node.name,
       attrs: node.typedAttrs,
-      x: node.inputs.map((name) => (name === '' ? null : this.#values[name])),
-      y: node.outputs.map((name) => this.#values[name]),
+      // What a ReLU would read stands nowhere where the layer before writes y.
+      x: node.inputs.map((name) => (name === '' ? null : (this.#values[name] ?? null))),
+      y: (this.#joined('forward', node) ?? node).outputs.map((name) => this.#values[name]),
       training: this.#training,
       choose: (direction, shapes, table, shape) => {
         const key = `${node.op} ${direction} ${shapes}`;
@@ -361,18 +403,22 @@ class Compiler {
 
   #emitForward(node: TypedNode, differentiated: boolean): void {
     const { definition } = node;
+    if (this.#spared('forward', node)) return;
     const aliased = definition.alias?.(node.typedAttrs, this.#training) ?? false;
-    node.outputs.forEach((name, k) => {
+    const joined = this.#joined('forward', node);
+    const { name: maker, outputs } = joined ?? node;
+    outputs.forEach((name, k) => {
       if (name === '') return;
       const info = this.#typed.values.get(name)!;
       this.#values[name] =
         aliased && k === 0
           ? { ...this.#values[node.inputs[0]], shape: info.shape }
-          : this.#create(name, info.shape, info.dtype, 'activation', node.name);
+          : this.#create(name, info.shape, info.dtype, 'activation', maker);
     });
     if (aliased) return;
     const context: ForwardContext<unknown> = {
       ...this.#context(node, this.#forward),
+      activation: joined && RELU,
       differentiated,
       save: (name, shape, dtype) => {
         const ref = this.#create(`${node.name}#${name}`, shape, dtype, 'saved', node.name);
@@ -399,7 +445,7 @@ class Compiler {
       if (parts === undefined) return null;
       let sum = parts[0];
       for (const [i, next] of parts.slice(1).entries()) sum = this.#addSignals(value, i, sum, next);
-      return (totals[value] = { ...sum, shape: this.#values[value].shape });
+      return (totals[value] = { ...sum, shape: this.#typed.values.get(value)!.shape });
     };
     const producer = this.#typed.producer;
     for (let i = producer.get(target) ?? -1; i >= 0; i--) {
@@ -409,7 +455,7 @@ class Compiler {
       const dx: (TensorRef | null)[] = node.inputs.map(() => null);
       node.inputs.forEach((name, k) => {
         if (name === '' || !varying.has(name) || !onPath.has(name) || !node.definition.differentiable(k)) return;
-        const signal = this.#emitAdjoint(node, name, k, dy);
+        const signal = this.#spared('backward', node) ? dy[0]! : this.#emitAdjoint(node, name, k, dy);
         dx[k] = signal;
         const parts = contributions.get(name);
         if (parts) parts.push(signal);
@@ -437,11 +483,14 @@ class Compiler {
   }
 
   #emitAdjoint(node: TypedNode, input: string, k: number, dy: readonly (TensorRef | null)[]): TensorRef {
-    const x = this.#values[input];
+    const { shape } = this.#typed.values.get(input)!;
+    const relu = k === 0 ? this.#joined('backward', node) : undefined;
     let dx: TensorRef | undefined;
-    const create = (): TensorRef => (dx ??= this.#create(`d(${input})@${node.name}`, x.shape, 'f32', 'signal', node.name));
+    const id = relu ? `d(${relu.inputs[0]})@${relu.name}` : `d(${input})@${node.name}`;
+    const create = (): TensorRef => (dx ??= this.#create(id, shape, 'f32', 'signal', node.name));
     const context: AdjointContext<unknown> = {
       ...this.#context(node, this.#backward),
+      activation: relu && this.#ruleOf(relu),
       dy,
       get dx() {
         return create();
@@ -454,11 +503,16 @@ class Compiler {
       },
     };
     const passed = node.definition.adjoint!(context, k);
-    return passed ? { ...passed, shape: x.shape } : create();
+    return passed ? { ...passed, shape } : create();
+  }
+
+  #ruleOf(relu: TypedNode): Activation {
+    const rules = this.#rules(relu.name);
+    return ruleActivation(rules, this.#values[readsX(rules) ? relu.inputs[0] : relu.outputs[0]]);
   }
 
   #addSignals(value: string, index: number, a: TensorRef, b: TensorRef): TensorRef {
-    const y = this.#create(`d(${value})+${index + 1}`, this.#values[value].shape, 'f32', 'signal', '');
+    const y = this.#create(`d(${value})+${index + 1}`, this.#typed.values.get(value)!.shape, 'f32', 'signal', '');
     const count = size(y.shape);
     this.#addStep(this.#backward, value, OPS.add.shaders, {
       shader: 'binary',

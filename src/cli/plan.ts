@@ -61,14 +61,18 @@ function print(report: PlanReport, scores: string | undefined, input: string, sh
     row.bytes,
     row.slot ?? '',
     `${row.forwardSteps}+${row.backwardSteps}`,
+    [row.fused.forward && `up ${row.fused.forward}`, row.fused.backward && `down ${row.fused.backward}`].filter(Boolean).join(', '),
   ]);
-  console.log(formatTable(['node > tensor', 'op', 'shape', 'MMAC', 'parameters', 'bytes', 'slot', 'steps'], rows));
+  console.log(formatTable(['node > tensor', 'op', 'shape', 'MMAC', 'parameters', 'bytes', 'slot', 'steps', 'computed by'], rows));
   const { memory, steps } = report;
+  const relus = report.rows.filter(({ op }) => op === 'relu').length;
+  const fused = (pass: 'forward' | 'backward'): number => report.rows.filter((row) => row.fused[pass] !== null).length;
   console.log(`
 input       ${input} ${shape}
 scores      ${scores ?? 'none found'}
 work        ${(report.macs / 1e6).toFixed(1)} MMAC forward, ${report.parameters} parameters
 steps       ${steps.prepare} prepare (once), ${steps.forward} forward, ${steps.backward} backward, ${report.pipelines} pipelines
+ReLUs       ${relus}, of which the layer before computes ${fused('forward')} on the way up, the layer behind ${fused('backward')} on the way down
 memory      ${bytes(memory.slots)} in ${report.slots.length} slots, ${((100 * memory.slots) / memory.sum).toFixed(0)} % of all its tensors together (${bytes(memory.sum)}); least possible ${bytes(memory.lowerBound)}
 parameters  ${bytes(memory.parameters)} as stored, ${bytes(memory.prepared)} packed for the kernels`);
 }

@@ -16,6 +16,7 @@ import quad from '../../shaders/conv2d_quad.wgsl' with { type: 'text' };
 import pack from '../../shaders/pack.wgsl' with { type: 'text' };
 import sum from '../../shaders/sum.wgsl' with { type: 'text' };
 import { formatShape, size, type Shape } from '../tensor.ts';
+import { finishing } from './activation.ts';
 import { AttrReader } from './attrs.ts';
 import { CONV_VARIANTS, convKey } from './conv2dVariants.ts';
 import { backwardBias, backwardWeight } from './conv2dWeight.ts';
@@ -115,6 +116,8 @@ function convolve(
   const partial = slabsOf(c, channels.direction, bind.y, slabs);
   const outputsPadded = Math.ceil(outputs / variant.outputs) * variant.outputs;
   const packed = packWeights(c, rows, columns, channels, outputsPadded);
+  // A split sum is whole only once its slabs are added up.
+  const { activation, gate } = finishing(slabs === 1 ? c.activation : undefined, packed);
   c.step({
     shader: variant.shader,
     entry: variant.entry,
@@ -143,12 +146,13 @@ function convolve(
       yOffsetHeight: rows.yOffset,
       yOffsetWidth: columns.yOffset,
       biased: bind.b ? 1 : 0,
+      activation,
       ...(variant.split ? { slabs, slabSteps: each } : {}),
     },
-    bind: { x: bind.x, w: packed, b: bind.b ?? packed, y: partial },
+    bind: { x: bind.x, w: packed, b: bind.b ?? packed, y: partial, gate },
     invocations: variant.invocations(shape) * slabs,
   });
-  addSlabs(c, partial, bind.y);
+  addSlabs(c, partial, bind.y, c.activation);
 }
 
 /** The taps of w that two axes use, packed [groups, kernelHeight, kernelWidth, inputs, outputsPadded]. Without taps, any tensor: w. */
@@ -245,6 +249,7 @@ export const conv2d: Op<Conv2dAttrs> = {
     return [{ shape: [n, outputs, ...windowExtent(extent, kernel, attrs, false, fail)], dtype: 'f32' }];
   },
   macs: ([, w], y) => size(y) * size(w!.slice(1)),
+  finishes: true,
   forward(c) {
     const [x, w, b] = c.x;
     const { stride, pad, dilation, groups } = c.attrs;

@@ -112,7 +112,7 @@ function backwardAddend(c: AdjointContext<LinearAttrs>): void {
       innerPitch: 1,
       scale: c.attrs.beta,
     },
-    bind: { x: dy, y: c.dx },
+    bind: { x: dy, y: c.dx, gate: dy },
     invocations: size(c.dx.shape),
   });
 }

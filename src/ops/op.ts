@@ -25,6 +25,13 @@ export interface TensorRef {
   readonly dtype: StorageType;
 }
 
+/** What becomes of each element of a result as it is stored: `finishing` of conv2d.wgsl says what the bits mean. */
+export interface Activation {
+  readonly bits: number;
+  /** Of the result's shape: the tensor whose sign is asked for; null if none is. */
+  readonly gate: TensorRef | null;
+}
+
 /**
  * One dispatch, as an op states it.
  * `bind` maps every WGSL variable that the entry point uses to a tensor, by the variable's own name.
@@ -52,6 +59,8 @@ export interface EmitContext<A> {
   readonly x: readonly (TensorRef | null)[];
   /** Outputs in order. */
   readonly y: readonly TensorRef[];
+  /** What the kernels make of each element of y, or of the signal to input 0, as they store it; asked only of ops that say `finishes`. */
+  readonly activation?: Activation;
   /** True when the plan trains: dropout draws a mask. */
   readonly training: boolean;
   /**
@@ -111,6 +120,8 @@ export interface Op<A> {
   alias?(attrs: A, training: boolean): boolean;
   /** Multiply-accumulates of the forward pass; absent for ops that have none worth counting. */
   macs?(x: readonly (Shape | null)[], y: Shape, attrs: A): number;
+  /** True when the kernels of the forward pass and of the adjoint to input 0 can apply an {@link Activation}, and no adjoint reads y. */
+  readonly finishes?: boolean;
   forward(c: ForwardContext<A>): void;
   /** The axes of the rule cube that the adjoint obeys; absent for none. */
   readonly rules?: readonly RuleAxis[];

@@ -1,7 +1,8 @@
 /** ReLU: y = max(x, 0). Its backward is where the rule lives. */
 import source from '../../shaders/relu.wgsl' with { type: 'text' };
-import { consultsInput, RULES } from '../rule.ts';
+import { RULES } from '../rule.ts';
 import { size } from '../tensor.ts';
+import { readsX } from './activation.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op, TensorRef } from './op.ts';
 
@@ -32,8 +33,8 @@ export const relu: Op<object> = {
   differentiable: () => true,
   rules: ['relu', 'zero'],
   adjoint({ x: [x], y: [y], dy: [dy], dx, rules, step }) {
-    // y > 0 exactly where x > 0, and y is what other layers keep anyway; but y = 0 does not tell x = 0 from x < 0.
-    const open = rules.zero === 'open' && consultsInput(rules);
+    // y is what other layers keep anyway.
+    const open = readsX(rules);
     step({
       shader: 'relu',
       constants: { rule: RULES.indexOf(rules.relu), ...(open ? { zero: 1 } : {}) },

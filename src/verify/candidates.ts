@@ -2,7 +2,7 @@
 import { typeGraph } from '../graph.ts';
 import { compile, type DeviceTraits } from '../plan.ts';
 import type { OpCase } from './cases.ts';
-import { caseGraph, differentiableInputs, outputsOf } from './kernels.ts';
+import { caseGraph, differentiableInputs, outputsOf } from './casePlans.ts';
 
 /**
  * A device's traits with the candidates of a case pinned, one after the other, in all its directions at a time: together they reach every candidate.
@@ -10,7 +10,7 @@ import { caseGraph, differentiableInputs, outputsOf } from './kernels.ts';
  */
 export function pinnedTraits(c: OpCase, traits: DeviceTraits): DeviceTraits[] {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
-  const wrt = differentiableInputs(typed).map((k) => `x${k}`);
+  const wrt = differentiableInputs(c, typed).map((k) => `x${k}`);
   const { choices } = compile(typed, { target: 'y0', wrt, traits });
   const most = Math.max(0, ...choices.map(({ candidates }) => candidates.length));
   return Array.from({ length: most }, (_, i) => ({

@@ -33,6 +33,8 @@ export interface OpCase {
   readonly training?: boolean;
   /** One step of training follows the passes: the parameters and their velocities are checked too. */
   readonly descent?: Descent;
+  /** Between two ReLUs, one of x0 and one of y, which the op's kernels compute along with it. */
+  readonly relus?: boolean;
   /** No backward pass: some kernels run only where none follows. */
   readonly forwardOnly?: boolean;
   /**
@@ -111,6 +113,21 @@ const CONVOLUTIONS: readonly OpCase[] = [
   { op: 'conv2d', attrs: { pad: [1, 1, 1, 1] }, inputs: [[2, 3, 5, 6], [4, 3, 3, 3]], linearIn: [0, 1] },
   { op: 'conv2d', attrs: { stride: [2, 1], groups: 2 }, inputs: [[2, 4, 6, 6], [6, 2, 3, 3], [6]], linearIn: [0, 1], essential: true },
 ];
+
+/** Each kernel's store, as a ReLU forward and under every rule on the way down, split sums and the phases of strides among them. */
+const BETWEEN_RELUS: readonly OpCase[] = [
+  conv([2, 16, 13, 13], [32, 16, 3, 3], { pad: [1, 1, 1, 1] }),
+  conv([2, 9, 12, 10], [9, 1, 3, 3], { groups: 9, pad: [1, 1, 0, 2], stride: [2, 3] }, { fill: ['gaps'] }),
+  conv([1, 6, 19, 16], [10, 3, 3, 3], { groups: 2, pad: [0, 2, 1, 0], stride: [2, 3], dilation: [2, 1] }),
+  conv([2, 140, 4, 5], [42, 70, 2, 1], { groups: 2, pad: [1, 0, 0, 0] }),
+  conv([1, 140, 2, 1], [526, 70, 2, 2], { groups: 2, pad: [1, 1, 0, 0] }),
+  conv([1, 34, 23, 9], [36, 34, 3, 2], { pad: [1, 0, 1, 1] }),
+  conv([1, 3, 4, 5], [3, 3, 1, 1], { stride: [3, 2] }, { fill: ['gaps'] }),
+  conv([1, 3, 9, 11], [9, 3, 1, 1], {}, { fill: ['gaps'] }),
+  conv([1, 528 * 8, 1, 5], [528 * 65, 8, 1, 1], { groups: 528 }),
+  conv([1, 264 * 9, 1, 5], [264 * 36, 9, 1, 1], { groups: 264 }),
+  conv([1, 264 * 3, 2, 4], [264 * 33, 3, 1, 2], { groups: 264 }),
+].map((c) => ({ fill: ['ties'], ...c, linearIn: undefined, relus: true, essential: true }));
 
 const POOLS: readonly OpCase[] = [
   one('maxpool2d', [1, 1, 1, 1], { kernel: [1, 1] }),
@@ -278,11 +295,11 @@ const PICTURES: readonly OpCase[] = [
   { op: 'limit', inputs: [[1, 37], [37], [37]], fill: ['gaps', { constant: -0.5 }, { constant: 0.5 }], essential: true },
 ];
 
-export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES, ...PICTURES];
+export const CASES: readonly OpCase[] = [...CONVOLUTIONS, ...BETWEEN_RELUS, ...POOLS, ...LINEAR, ...POINTWISE, ...SHAPES, ...PROBABILITIES, ...PICTURES];
 
 /** A case on one line: `conv2d 1x3x7x5 4x3x3x3 4 {"pad":[1,1,1,1]}`. */
-export function describeCase({ op, attrs, inputs, training, descent, forwardOnly }: OpCase): string {
+export function describeCase({ op, attrs, inputs, relus, training, descent, forwardOnly }: OpCase): string {
   const shapes = inputs.map((shape) => (shape.length > 0 ? shape.join('x') : 'scalar')).join(' ');
   const given = attrs && Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : '';
-  return `${op} ${shapes}${given}${training ? ' training' : ''}${descent ? ' descent' : ''}${forwardOnly ? ' forward only' : ''}`;
+  return `${op} ${shapes}${given}${relus ? ' between ReLUs' : ''}${training ? ' training' : ''}${descent ? ' descent' : ''}${forwardOnly ? ' forward only' : ''}`;
 }

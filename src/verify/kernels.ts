@@ -4,18 +4,18 @@
  */
 import { traitsOf, type Gpu } from '../gpu/device.ts';
 import { Executor, poisonBits } from '../gpu/executor.ts';
-import { typeGraph, type Graph, type TypedGraph } from '../graph.ts';
+import { typeGraph } from '../graph.ts';
 import { salt } from '../ops/dropout.ts';
-import { OPS } from '../ops/index.ts';
-import { compile, type Descent, type DeviceTraits, type Plan, type PlanTensor } from '../plan.ts';
+import type { Descent, DeviceTraits, Plan, PlanTensor } from '../plan.ts';
 import { excess } from '../reference/bounds.ts';
 import { widen } from '../reference/graph.ts';
 import { REFERENCE } from '../reference/index.ts';
 import type { Bounded, F64Tensor, ReferenceCall } from '../reference/types.ts';
-import { DEFAULT_RULES, RULE_AXES, type LayerRules, type RuleAxis } from '../rule.ts';
+import { DEFAULT_RULES, rulePasses, type LayerRules } from '../rule.ts';
 import { size, type AnyTensor, type Tensor } from '../tensor.ts';
-import { describeCase, type Filling, type OpCase } from './cases.ts';
-import { fill, normal, uniform } from './random.ts';
+import { caseGraph, caseNode, casePlans, differentiableInputs, generate, outputsOf, ruleWords } from './casePlans.ts';
+import { describeCase, type OpCase } from './cases.ts';
+import { fill, normal } from './random.ts';
 
 /** How one tensor of the GPU compares with the reference. */
 export interface Comparison {
@@ -53,102 +53,11 @@ export function compare(what: string, got: ArrayLike<number>, want: Bounded): Co
   return { what, elements: data.length, worst: ratio, at, got: got[at], want: data[at], bound: bound[at] };
 }
 
-function generate(shape: readonly number[], filling: Filling, seed: number): AnyTensor {
-  const count = size(shape);
-  if (filling === 'normal') return { shape, data: fill(count, normal(seed)) };
-  const next = uniform(seed);
-  if (filling === 'positive') return { shape, data: fill(count, () => 0.5 + next()) };
-  if (filling === 'ties') return { shape, data: fill(count, () => Math.floor(next() * 3) - 1) };
-  if (filling === 'gaps') return { shape, data: fill(count, () => (next() < 0.1 ? NaN : Math.floor(next() * 3) - 1)) };
-  if ('scale' in filling) {
-    const draw = normal(seed);
-    return { shape, data: fill(count, () => filling.scale * draw()) };
-  }
-  if ('constant' in filling) return { shape, data: new Float32Array(count).fill(filling.constant) };
-  if ('labels' in filling) return { shape, data: Int32Array.from({ length: count }, (_, i) => filling.labels[i % filling.labels.length]) };
-  return { shape, data: Int32Array.from({ length: count }, () => Math.floor(next() * filling.classes)) };
-}
-
-const holdsIntegers = (filling: Filling | undefined): boolean =>
-  typeof filling === 'object' && ('classes' in filling || 'labels' in filling);
-
-/** The graph of one op, whose inputs are x0, x1, ... and whose outputs y0, y1, ... */
-export function caseGraph(c: OpCase, outputs: number): Graph {
-  const spec = (shape: readonly number[], k: number) => ({
-    name: `x${k}`,
-    shape,
-    dtype: holdsIntegers(c.fill?.[k]) ? ('i32' as const) : ('f32' as const),
-  });
-  const specs = c.inputs.map(spec);
-  const isParameter = (k: number): boolean => c.parameters?.includes(k) ?? false;
-  const names = Array.from({ length: outputs }, (_, k) => `y${k}`);
-  return {
-    name: describeCase(c),
-    inputs: specs.filter((_, k) => !isParameter(k)),
-    parameters: specs.filter((_, k) => isParameter(k)),
-    nodes: [{ name: c.op, op: c.op, inputs: specs.map((s) => s.name), outputs: names, attrs: c.attrs }],
-    outputs: names,
-  };
-}
-
 const DROPOUT_STATE = { seed: 0x9e3779b9, iteration: 3 };
 
 /** The generator's state as the reference takes it; a case's node bears the op's name. */
 function randomOf(c: OpCase): ReferenceCall<unknown>['random'] {
   return c.training ? { ...DROPOUT_STATE, salt: salt(c.op) } : undefined;
-}
-
-/** A plan that checks a case. */
-interface CasePlan {
-  readonly plan: Plan;
-  /** What its backward pass obeys; undefined where the op has no adjoint. */
-  readonly rules: LayerRules | undefined;
-}
-
-/** Every point of the cube along the axes that an op has. */
-function rulesOf(axes: readonly RuleAxis[] = []): LayerRules[] {
-  return axes.reduce<LayerRules[]>(
-    (all, axis) => all.flatMap((rules) => RULE_AXES[axis].map((name) => ({ ...rules, [axis]: name }))),
-    [DEFAULT_RULES],
-  );
-}
-
-/** The rules of a case's op in words, for a report: ` guided open`; nothing for an op that has none. */
-function ruleWords(op: string, rules: LayerRules): string {
-  const axes: readonly RuleAxis[] = OPS[op].rules ?? [];
-  return axes.map((axis) => (rules[axis] === 'closed' ? '' : ` ${rules[axis]}`)).join('');
-}
-
-/**
- * The plans that check a case: one for each point of the rule cube that its op tells from the others, made for a device of which nothing is
- * known and, where that changes them, for devices with the given traits.
- */
-export function casePlans(c: OpCase, traits: readonly DeviceTraits[]): CasePlan[] {
-  const typed = typeGraph(caseGraph(c, outputsOf(c)));
-  const wrt = c.forwardOnly ? [] : differentiableInputs(typed);
-  const cube = wrt.length === 0 ? [undefined] : rulesOf(typed.nodes[0].definition.rules);
-  const seen = new Set<string>();
-  return cube.flatMap((rules) => {
-    const options = {
-      ...(rules ? { target: 'y0', wrt: wrt.map((k) => `x${k}`), rule: rules } : {}),
-      training: c.training ?? c.descent !== undefined,
-      descent: c.descent,
-    };
-    const plans = [compile(typed, options), ...traits.map((special) => compile(typed, { ...options, traits: special }))];
-    const steps = ({ forward, backward, update }: Plan): string => JSON.stringify([forward, backward, update]);
-    return plans.flatMap((plan) => {
-      const key = steps(plan);
-      if (seen.has(key)) return [];
-      seen.add(key);
-      return [{ plan, rules }];
-    });
-  });
-}
-
-/** Indices of the inputs that have an adjoint. */
-export function differentiableInputs(typed: TypedGraph): number[] {
-  const [node] = typed.nodes;
-  return node.inputs.flatMap((name, k) => (node.definition.differentiable(k) && typed.values.get(name)!.dtype === 'f32' ? [k] : []));
 }
 
 /** The bytes of NaN behind each tensor of a case, which no kernel may write. */
@@ -205,14 +114,12 @@ export async function checkCase(
 ): Promise<CaseReport> {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const tensors = new Map(c.inputs.map((shape, k) => [`x${k}`, generate(shape, c.fill?.[k] ?? 'normal', 1 + k)]));
+  const given = c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!));
+  const x = c.relus ? [rectified(given[0]), ...given.slice(1)] : given;
   const reference = REFERENCE[c.op];
-  const call = {
-    attrs: typed.nodes[0].typedAttrs,
-    x: c.inputs.map((_, k) => widen(tensors.get(`x${k}`)!)),
-    bounds: true,
-    random: randomOf(c),
-  };
-  const want = reference.forward(call);
+  const call = { attrs: caseNode(c, typed).typedAttrs, x, bounds: true, random: randomOf(c) };
+  const made = reference.forward(call);
+  const want = c.relus ? made.map(rectified) : made;
   const comparisons: Comparison[] = [];
   for (const { plan, rules } of casePlans(c, traits)) {
     const executor = await Executor.create(gpu, guarded(change(plan)), tensors, { foldAt: FOLD_AT });
@@ -231,10 +138,11 @@ export async function checkCase(
       if (!rules) continue;
       const y0 = await executor.readTensor('y0');
       const dy = typed.graph.outputs.map((_, k) => (k === 0 ? widen(seed) : null));
-      for (const k of differentiableInputs(typed)) {
-        const wanted = reference.adjoint!({ ...call, y: want, dy, rules }, k);
+      for (const k of differentiableInputs(c, typed)) {
+        const signal = reference.adjoint!({ ...call, y: made, dy, rules: c.relus ? DEFAULT_RULES : rules }, k);
+        const wanted = c.relus && k === 0 ? passedBy(rules, given[0], signal) : signal;
         const got = await executor.readGradient(`x${k}`);
-        comparisons.push(compare(`d(x${k})${ruleWords(c.op, rules)}`, got.data, wanted));
+        comparisons.push(compare(`d(x${k})${ruleWords(c, rules)}`, got.data, wanted));
         if (c.linearIn?.includes(k)) comparisons.push(adjointIdentity(y0, c, k, tensors, seed, got, want[0], wanted));
       }
       if (c.descent) comparisons.push(...(await checkDescent(executor, c.descent, tensors, velocities)));
@@ -243,6 +151,20 @@ export async function checkCase(
     }
   }
   return { case: c, name: describeCase(c), comparisons, passed: comparisons.every((comparison) => comparison.worst <= 1) };
+}
+
+/** max(x, 0), no further from f64 than x is; NaN stays NaN. */
+function rectified({ shape, data, bound }: Bounded): Bounded {
+  return { shape, data: data.map((v) => (v <= 0 ? 0 : v)), bound: bound?.map((b, i) => (Number.isNaN(data[i]) ? 0 : b)) };
+}
+
+/** What a ReLU's rule lets down. Where it asks for the signal's sign, rounding may take that to zero and no further: the bound stands. */
+function passedBy({ relu, zero }: LayerRules, x: F64Tensor, signal: Bounded): Bounded {
+  return {
+    ...signal,
+    data: signal.data.map((r, i) => (rulePasses(relu, x.data[i], r, zero) ? r : 0)),
+    bound: signal.bound?.map((b, i) => (rulePasses(relu, x.data[i], 1, zero) ? b : 0)),
+  };
 }
 
 const RATE = 0.125;
@@ -277,11 +199,6 @@ async function checkDescent(
     comparisons.push(compare(`velocity of ${name}`, (await executor.velocity(name).read()).data, wantVelocity));
   }
   return comparisons;
-}
-
-/** How many outputs a case asks for: all that f32 and i32 outputs the op can make, but cross-entropy's log-probabilities. */
-export function outputsOf(c: OpCase): number {
-  return (c.op === 'maxpool2d' && !c.forwardOnly) || c.op === 'momentum' || c.op === 'l2norm' ? 2 : 1;
 }
 
 /**
@@ -319,5 +236,5 @@ function adjointIdentity(
 function constantPart(c: OpCase, k: number, tensors: ReadonlyMap<string, AnyTensor>): F64Tensor {
   const typed = typeGraph(caseGraph(c, outputsOf(c)));
   const x = c.inputs.map((shape, j) => (j === k ? { shape, data: new Float64Array(size(shape)) } : widen(tensors.get(`x${j}`)!)));
-  return REFERENCE[c.op].forward({ attrs: typed.nodes[0].typedAttrs, x, bounds: false, random: randomOf(c) })[0];
+  return REFERENCE[c.op].forward({ attrs: caseNode(c, typed).typedAttrs, x, bounds: false, random: randomOf(c) })[0];
 }

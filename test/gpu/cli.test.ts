@@ -152,6 +152,7 @@ test('plan, gradcheck and doctor', async () => {
   assert.is(plan.code, 0, plan.err);
   assert.match(plan.out, /MMAC/);
   assert.match(plan.out, /slots, \d+ % of all its tensors together/);
+  assert.match(plan.out, /ReLUs +\d+, of which the layer before computes \d+ on the way up, the layer behind \d+ on the way down/);
   const json = JSON.parse((await backlight('plan', 'net.json', '--json')).out);
   assert.ok(json.memory.slots <= json.memory.sum);
   assert.ok(json.plan.forward.length > 0);

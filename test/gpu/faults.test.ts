@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { openDevice, traitsOf } from '../../src/gpu/device.ts';
 import { OPS } from '../../src/ops/index.ts';
 import type { Plan } from '../../src/plan.ts';
-import { CASES } from '../../src/verify/cases.ts';
+import { CASES, type OpCase } from '../../src/verify/cases.ts';
 import { checkCase } from '../../src/verify/kernels.ts';
 
 const gpu = await openDevice();
@@ -55,6 +55,20 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['convolution: edge read instead of padding (GPU)', 'conv2d_gemm', 'at2 + channel, in2 & known)], in2 & known)', 'at2 + channel, in2 & known)], known)'],
   ['convolution: the last slice again (GPU)', 'conv2d_gemm', 'if (step + 1u < end)', 'if (step + 2u < end)'],
   ['convolution: few channels, past the last tap (GPU)', 'conv2d_gemm', 'let known = k < total', 'let known = k + 1u < total'],
+  ['convolution with a ReLU: the sign of y (direct)', 'conv2d', '< f.count', '> f.count'],
+  ['convolution with a ReLU: NaN dropped (direct)', 'conv2d', 'vec2u(0x80000000u, 0x7f800001u)', 'vec2u(0x7f800001u, 0x807fffffu)'],
+  ['convolution with a ReLU: passes at zero (tile)', 'conv2d_tile', '(x > 0.0)', '(x >= 0.0)'],
+  ['convolution with a ReLU: NaN dropped (tile)', 'conv2d_tile', 'vec2u(0x80000000u, 0x7f800001u)', 'vec2u(0x7f800001u, 0x807fffffu)'],
+  ['convolution with a ReLU: an open zero stops (tile)', 'conv2d_tile', 'x == 0.0', 'x != x'],
+  ['convolution with a ReLU: the gate ignored (quad)', 'conv2d_quad', 'gated = f.gated', 'gated = false'],
+  ['convolution with a ReLU: the gate of the neighbour (quad)', 'conv2d_quad', 'gate[place]', 'gate[place ^ 1u]'],
+  ['convolution with a ReLU: NaN dropped (quad)', 'conv2d_quad', 'vec2u(0x80000000u, 0x7f800001u)', 'vec2u(0x7f800001u, 0x807fffffu)'],
+  ['convolution with a ReLU: below zero passes (GPU)', 'conv2d_gemm', 'vec2u(0x80000000u, 0x7f800001u)', 'vec2u()'],
+  ['convolution with a ReLU: NaN dropped (GPU)', 'conv2d_gemm', 'vec2u(0x80000000u, 0x7f800001u)', 'vec2u(0x7f800001u, 0x807fffffu)'],
+  ['convolution with a ReLU: the gate ignored (GPU)', 'conv2d_gemm', 'if (f.gated)', 'if (false)'],
+  ['split sums with a ReLU: below zero passes (GPU)', 'sum', 'vec2u(0x7f800001u, 0x807fffffu)', 'vec2u()'],
+  ['split sums with a ReLU: passes at zero (GPU)', 'sum', '(x > 0.0)', '(x >= 0.0)'],
+  ['split sums with a ReLU: an open zero stops (GPU)', 'sum', 'g.activation & 8u', 'g.activation & 16u'],
   ['packing: taps of the wrong phase', 'pack', 'g.firstRow', '0u'],
   ['packing: transposed weight', 'pack', 'g.outputPitch', 'g.inputPitch'],
   ['weight gradient: padding forgotten', 'conv2d_weight', 'g.padTop', '0'],
@@ -117,7 +131,10 @@ for (const [what, shader, find, replace] of FAULTS) {
     assert.ok(source.includes(find), `shaders/${shader}.wgsl no longer holds "${find}": plant this fault anew`);
     const broken = source.replaceAll(find, replace);
     let caught = false;
-    for (const c of CASES.filter(({ op, essential, descent }) => essential && (Object.hasOwn(OPS[op].shaders, shader) || (descent && shader === 'momentum')))) {
+    // Those that can notice come first.
+    const first = ({ relus = false }: OpCase): number => Number(relus !== what.includes('with a ReLU'));
+    const cases = CASES.filter(({ op, essential, descent }) => essential && (Object.hasOwn(OPS[op].shaders, shader) || (descent && shader === 'momentum')));
+    for (const c of cases.sort((a, b) => first(a) - first(b))) {
       const plant = (plan: Plan): Plan => (plan.shaders[shader] ? { ...plan, shaders: { ...plan.shaders, [shader]: broken } } : plan);
       // The fault must be in the numbers: a shader that does not compile would be no test.
       const { passed } = await checkCase(gpu, c, plant, [what.endsWith('(GPU)') ? { quads: false, tiles: true } : traitsOf(gpu)]);

@@ -4,8 +4,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reflect } from '../../src/gpu/kernel.ts';
 import { OPS } from '../../src/ops/index.ts';
-import { CASES } from '../../src/verify/cases.ts';
-import { casePlans, FOLD_AT } from '../../src/verify/kernels.ts';
+import { CASES, describeCase } from '../../src/verify/cases.ts';
+import { casePlans } from '../../src/verify/casePlans.ts';
+import { FOLD_AT } from '../../src/verify/kernels.ts';
 
 // The roofs' kernels belong to no op: the benchmark checks them each time it runs them.
 const shaders = readdirSync('shaders')
@@ -14,11 +15,17 @@ const shaders = readdirSync('shaders')
 
 /** Every entry point, with the most workgroups that an essential case gives it. Kernels for quads and for GPUs count too. */
 const reached = new Map<string, number>();
+/** Entry points that compute a ReLU too. */
+const finishing = new Set<string>();
 for (const c of CASES.filter(({ essential }) => essential)) {
-  for (const { plan } of casePlans(c, [{ quads: true, tiles: false }, { quads: false, tiles: true }])) {
-    for (const { shader, entry, invocations } of [...plan.prepare, ...plan.forward, ...plan.backward, ...plan.update]) {
+  for (const { plan } of casePlans(c, [
+    { quads: true, tiles: false },
+    { quads: false, tiles: true },
+  ])) {
+    for (const { shader, entry, invocations, geometry } of [...plan.prepare, ...plan.forward, ...plan.backward, ...plan.update]) {
       const size = shaders.find(({ name }) => name === shader)!.entries.get(entry)!.workgroupSize;
       const key = `${shader}.${entry}`;
+      if (geometry.activation !== undefined && geometry.activation !== 0) finishing.add(key);
       reached.set(key, Math.max(reached.get(key) ?? 0, Math.ceil(invocations / size)));
     }
   }
@@ -38,6 +45,22 @@ for (const { name, entries } of shaders) {
     });
   }
 }
+
+for (const { name, entries } of shaders) {
+  for (const { name: entry, bindings } of entries.values()) {
+    if (name === 'relu' || !bindings.some((binding) => binding.name === 'gate')) continue;
+    test(`${name}.${entry} computes a ReLU in an essential case`, () => assert.ok(finishing.has(`${name}.${entry}`)));
+  }
+}
+
+test('between ReLUs, both are computed by the kernels of what lies between', () => {
+  for (const c of CASES.filter(({ relus }) => relus)) {
+    for (const { plan } of casePlans(c, [])) {
+      const passes = plan.fused.map(({ pass, by }) => `${pass} ${by}`);
+      assert.equal(passes, [`backward ${c.op}`, `forward ${c.op}`], describeCase(c));
+    }
+  }
+});
 
 test('every op that runs a kernel has an essential case', () => {
   const missing = Object.values(OPS).filter(

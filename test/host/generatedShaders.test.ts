@@ -28,4 +28,12 @@ for (const [name, text] of Object.entries(files)) {
   });
 }
 
+test('split sums and depthwise convolutions are finished as others are: one text in all', async () => {
+  const [whole, ...others] = await Promise.all(
+    ['conv2d.wgsl', 'sum.wgsl', 'conv2d_depth.wgsl'].map((name) => readFile(resolve('shaders', name), 'utf8')),
+  );
+  const finish = (text: string): string => /^struct Finish[^]*?^fn finish\([^]*?^}/m.exec(text)![0];
+  for (const other of others) assert.is(finish(other), finish(whole));
+});
+
 test.run();

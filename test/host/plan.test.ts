@@ -6,7 +6,7 @@ import { explain, planMemory, sameButForRules } from '../../src/explain.ts';
 import { typeGraph, withBatch, type Graph } from '../../src/graph.ts';
 import { lowerBound, planSlots } from '../../src/memory.ts';
 import { withLoss, withPosterior } from '../../src/network.ts';
-import { compile, type Plan } from '../../src/plan.ts';
+import { compile, type CompileOptions, type Plan } from '../../src/plan.ts';
 import { RULES } from '../../src/rule.ts';
 import { uniform } from '../../src/verify/random.ts';
 import { randomNet } from '../nets.ts';
@@ -78,7 +78,7 @@ for (const { graph } of NETS) {
     checkSlots(compile(withPosterior(graph), { keepAll: true, target: '#posterior', signals: 'all' }), true);
   });
 
-  test(`${graph.name}: a rule changes the constants of ReLU's backward and nothing else`, () => {
+  test(`${graph.name}: a rule changes a constant of ReLU's backward, or that field where a layer computes it, and nothing else`, () => {
     const plain = compile(graph, { target: graph.scores });
     for (const rule of RULES) assert.ok(sameButForRules(plain, compile(graph, { target: graph.scores, rule: { relu: rule } })));
     const relus = graph.nodes.filter((node) => node.op === 'relu');
@@ -91,6 +91,83 @@ for (const { graph } of NETS) {
     }
   });
 }
+
+test('where a layer computes the ReLU before it, its rule is a field of the uniform block', () => {
+  const activations = new Map(
+    RULES.flatMap((relu) =>
+      (['closed', 'open'] as const).map((zero) => {
+        const { backward } = compile(CHAIN, { target: 's', rule: { relu, zero } });
+        const step = backward.find(({ node }) => node === 'conv2')!;
+        return [`${relu} ${zero}`, [step.geometry.activation, step.bind.gate]] as const;
+      }),
+    ),
+  );
+  assert.equal(Object.fromEntries(activations), {
+    'gradient closed': [4, 'b'],
+    'gradient open': [12, 'a'],
+    'deconvnet closed': [1, 'b'],
+    'deconvnet open': [1, 'b'],
+    'guided closed': [5, 'b'],
+    'guided open': [13, 'a'],
+    'linear closed': [0, 'b'],
+    'linear open': [0, 'b'],
+  });
+});
+
+test('a ReLU is computed by its neighbours unless someone asks for what lies between', () => {
+  const up = 'forward relu1 conv1';
+  const down = 'backward relu1 conv2';
+  const fused = (options: CompileOptions, graph: Graph = CHAIN): string[] =>
+    compile(graph, { target: 's', ...options }).fused.map(({ pass, relu, by }) => `${pass} ${relu} ${by}`);
+  assert.equal(fused({}), [up, down]);
+  assert.equal(fused({ wrt: ['w', 'v'] }), [up, down]);
+  assert.equal(fused({ fuse: false }), []);
+  assert.equal(fused({ keepAll: true }), [down]);
+  assert.equal(fused({ keepAll: true, signals: 'all' }), []);
+  assert.equal(fused({ keep: ['s', 'a'] }), [down]);
+  assert.equal(fused({ keep: ['s', 'b'] }), [up, down], "ReLU's own y stands in any case");
+  assert.equal(fused({ signals: ['b'] }), [up]);
+  assert.equal(fused({ signals: ['a'] }), [up, down], 'what reaches x is what the layer behind writes');
+  assert.equal(fused({ wrt: ['b'] }), [up]);
+  assert.equal(fused({ target: 'b' }), [up], 'what arrives at the target is the seed');
+  assert.equal(fused({ target: 'a' }), []);
+  assert.equal(fused({ target: undefined }), [up]);
+  assert.equal(fused({ observe: ['conv1'] }), [down]);
+  assert.equal(fused({ observe: ['relu1'] }), []);
+  assert.equal(fused({ observe: ['conv2'] }), [up]);
+  // A rule that asks for the sign of x at zero reads x.
+  assert.equal(fused({ rule: { zero: 'open' } }), [down]);
+  assert.equal(fused({ rule: { zero: 'open', relu: 'deconvnet' } }), [up, down]);
+  assert.equal(fused({ target: undefined, rule: { zero: 'open' } }), [up]);
+  // Another reader of x, of y, of both.
+  const read = (value: string, outputs = ['p', 'e']): Graph => ({ ...withNode({ op: 'identity', inputs: [value] }), outputs });
+  assert.equal(fused({}, read('a')), [down]);
+  assert.equal(fused({}, read('b')), [up, down], 'no signal comes from a reader beside the path');
+  assert.equal(fused({}, read('a', ['p'])), [up, down], 'what nobody asks for is not computed');
+  assert.equal(fused({ keep: [], target: 'z' }, joinedAt('b')), [up]);
+  assert.equal(fused({ keep: [], target: 'z' }, joinedAt('a')), [down]);
+});
+
+test('without the tensor that a ReLU would read, a plan needs less', () => {
+  for (const options of [{}, { target: 's' }]) {
+    const [apart, fused] = [false, true].map((fuse) => compile(CHAIN, { ...options, fuse }));
+    assert.ok('a' in apart.tensors && 'a' in apart.values);
+    assert.not.ok('a' in fused.tensors || 'a' in fused.values);
+    assert.ok(planMemory(fused).sum < planMemory(apart).sum);
+    assert.ok(planMemory(fused).slots <= planMemory(apart).slots);
+    assert.is(fused.forward.length, apart.forward.length - 1);
+  }
+});
+
+test('explain says who computes a ReLU', () => {
+  const { rows } = explain(typeGraph(CHAIN), compile(CHAIN, { target: 's' }));
+  const row = (name: string) => rows.find(({ node }) => node === name)!;
+  assert.equal(row('relu1').fused, { forward: 'conv1', backward: 'conv2' });
+  assert.equal([row('relu1').forwardSteps, row('relu1').backwardSteps], [0, 0]);
+  assert.equal([row('conv1').tensor, row('conv1').bytes, row('conv1').slot], ['a', 0, null]);
+  assert.ok(row('relu1').bytes > 0);
+  assert.equal(row('conv2').fused, { forward: null, backward: null });
+});
 
 const CHAIN: Graph = {
   name: 'chain',
@@ -174,6 +251,20 @@ const fails = (graph: Graph, options: Parameters<typeof compile>[1], message: Re
 const withNode = (node: Partial<Graph['nodes'][number]>): Graph => ({
   ...CHAIN,
   nodes: [...CHAIN.nodes, { name: 'extra', op: 'relu', inputs: ['a'], outputs: ['e'], ...node }],
+});
+
+/** The chain whose scores are added to the sum over another use of a value. */
+const joinedAt = (value: string): Graph => ({
+  ...CHAIN,
+  nodes: [
+    ...CHAIN.nodes,
+    { name: 'mean', op: 'globalavgpool', inputs: [value], outputs: ['m'] },
+    { name: 'total', op: 'globalavgpool', inputs: ['c'], outputs: ['e'] },
+    { name: 'first', op: 'conv2d', inputs: ['m', 'u'], outputs: ['f'] },
+    { name: 'both', op: 'add', inputs: ['e', 'f'], outputs: ['z'] },
+  ],
+  parameters: [...CHAIN.parameters, { name: 'u', shape: [5, 4, 1, 1] }],
+  outputs: ['z'],
 });
 
 test('errors name op and node, what was expected and what was given', () => {

@@ -122,7 +122,8 @@ export async function forwardTimes(
   { signal }: Pick<Watch, 'signal'>,
 ): Promise<LayerTimes | null> {
   if (!gpu.device.features.has('timestamp-query')) return null;
-  const executor = await Executor.create(gpu, compile(typed, { traits: traitsOf(gpu) }), parameters);
+  // A ReLU has a row, and so a step, of its own.
+  const executor = await Executor.create(gpu, compile(typed, { fuse: false, traits: traitsOf(gpu) }), parameters);
   try {
     const run = (): Promise<void> => executor.forward({ [typed.graph.inputs[0].name]: input });
     await run();
