@@ -70,6 +70,13 @@ fn finish(value: f32, place: u32, f: Finish) -> f32 {
   return v;
 }
 
+// Column v of a row of x that begins at `line`, zero outside.
+fn column(line: u32, v: i32, within: bool) -> f32 {
+  // As unsigned numbers negative ones are large. `&`, not `&&`: no branch.
+  let inside = within & (u32(v) < u32(g.xWidth));
+  return select(0.0, x[select(0u, line + u32(v), inside)], inside);
+}
+
 @compute @workgroup_size(64)
 fn strip4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   // index = ((n * channels + channel) * gridHeight + i) * strips + strip
@@ -94,17 +101,17 @@ fn strip4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
     let h = top + i32(t) * g.xStepHeight;
     let within = u32(h) < u32(g.xHeight);
     let line = image + u32(h * g.xWidth);
-    var window = vec4f();
-    // The first three columns only fill the window.
-    for (var u = 0u; u < g.kernelWidth + 3u; u++) {
-      let v = first + i32(u) * g.xStepWidth;
-      // As unsigned numbers negative ones are large. `&`, not `&&`: no branch.
-      let inside = within & (u32(v) < u32(g.xWidth));
-      window = vec4f(window.yzw, select(0.0, x[select(0u, line + u32(v), inside)], inside));
-      if (u >= 3u) {
-        sum += fma(window, vec4f(w[row]), vec4f());
-        row += g.outputsPadded;
-      }
+    // The window before its first step: the fourth of the first tap is yet to come.
+    var window = vec4f(
+      0.0,
+      column(line, first, within),
+      column(line, first + g.xStepWidth, within),
+      column(line, first + 2 * g.xStepWidth, within),
+    );
+    for (var u = 0u; u < g.kernelWidth; u++) {
+      window = vec4f(window.yzw, column(line, first + (i32(u) + 3) * g.xStepWidth, within));
+      sum += fma(window, vec4f(w[row]), vec4f());
+      row += g.outputsPadded;
     }
   }
   let bias = select(0.0, b[channel], g.biased == 1u);
