@@ -3,7 +3,7 @@
 //
 // As conv2d_tile.wgsl, but the four invocations of a quad, which need the same weights, load a quarter each and broadcast it. A quad lies
 // within one tile of output channels, `lanes` being a multiple of 4; invocations past the end run along, because the others rely on them.
-// The result is the same to the bit, except where a row's three taps go into one sum.
+// The result is the same to the bit, except where a row's taps go into one sum.
 
 enable subgroups;
 

@@ -11,9 +11,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { generateGemm } from './generateGemm.mjs';
 import { rowEntry, rowPlaces, weightRows } from './generateRows.mjs';
+import { lines, range, table } from './text.mjs';
 
-const range = (n) => Array.from({ length: n }, (_, i) => i);
-const lines = (n, line) => range(n).map(line).join('\n');
 const WORKGROUP = 32;
 /** Channels that one accumulator takes in before it is added to the total. */
 const SPAN = 64;
@@ -150,15 +149,7 @@ const stripPlaces = {
  * Stores the sums channel by channel: one loop, whose text holds a store per pixel. Gates are looked into in a loop of one turn or none: of a branch
  * both sides cost where several invocations run as one, and a load as much as two stores.
  */
-const store = (pixels, outputs, { to, inside } = stripPlaces) => `  let sums = array<array<f32, ${pixels}>, ${outputs}>(
-${lines(
-  outputs,
-  (o) =>
-    `    array<f32, ${pixels}>(${range(pixels)
-      .map((p) => `s${p}_${o >> 2}.${'xyzw'[o & 3]}`)
-      .join(', ')}),`,
-)}
-  );
+const store = (pixels, outputs, { to, inside } = stripPlaces) => `${table(pixels, outputs)}
 ${to(pixels)}
   let f = finishing();
   for (var o = 0u; o < min(${outputs}u, g.outputs - first); o++) {
@@ -220,7 +211,7 @@ const quadHeader = `// 2-D convolution in register tiles, for devices with subgr
 //
 // As conv2d_tile.wgsl, but the four invocations of a quad, which need the same weights, load a quarter each and broadcast it. A quad lies
 // within one tile of output channels, \`lanes\` being a multiple of 4; invocations past the end run along, because the others rely on them.
-// The result is the same to the bit, except where a row's three taps go into one sum.`;
+// The result is the same to the bit, except where a row's taps go into one sum.`;
 
 /** Sixteen rows, four of them read by each member of a quad and broadcast, as w0 to w3 for four rows each. */
 const rowsOfQuad = (read) => `${lines(4, (v) => `        let q${v} = ${read(v)};`)}
@@ -234,16 +225,6 @@ ${lines(
 
 /** Declares or adds up an 8 x 16 tile of accumulators, eight columns by four vectors of rows. */
 const tile = (line) => lines(8, (p) => lines(4, (v) => line(p, v)));
-
-const gathered = `  let sums = array<array<f32, 8>, 16>(
-${lines(
-  16,
-  (o) =>
-    `    array<f32, 8>(${range(8)
-      .map((p) => `s${p}_${o >> 2}.${'xyzw'[o & 3]}`)
-      .join(', ')}),`,
-)}
-  );`;
 
 /** linear.wgsl's product in tiles of 16 rows x 8 columns. */
 const linearQuad = `@compute @workgroup_size(16)
@@ -276,7 +257,7 @@ ${tile((p, v) => `    s${p}_${v} += t${p}_${v};`)}
   if (m >= g.rows) {
     return;
   }
-${gathered}
+${table(8, 16)}
   for (var i = 0u; i < min(16u, g.rows - m); i++) {
     let row = sums[i];
 ${lines(8, (p) => `    put(m + i, lane + ${p}u * lanes, row[${p}]);`)}
@@ -334,7 +315,7 @@ ${tile((p, v) => `      s${p}_${v} = fma(vec4f(x${p}), w${v}, s${p}_${v});`)}
   if (slab >= g.slabs) {
     return;
   }
-${gathered}
+${table(8, 16)}
   for (var i = 0u; i < min(16u, g.outputs - o); i++) {
     let row = sums[i];
     let to = ((slab * g.groups + part) * g.outputs + o + i) * columns + lane;

@@ -9,8 +9,8 @@
  *
  * `unroll` writes the products of a slice out instead of leaving them in a loop: faster for tiles of 8 x 8, slower for smaller ones (measured).
  */
-const range = (n) => Array.from({ length: n }, (_, i) => i);
-const lines = (n, line) => range(n).map(line).join('\n');
+import { lines, range } from './text.mjs';
+
 const XYZW = 'xyzw';
 
 /** Products that one accumulator takes in before it is added to the total, in the kernels that have spans. */

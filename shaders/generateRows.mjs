@@ -2,8 +2,8 @@
  * Kernels for windows that slide along a row by one and are three to five wide: adjacent taps then read almost the same pixels, so that
  * adjacent outputs share their loads. Part of conv2d_quad.wgsl and conv2d_weight_quad.wgsl, which generate.mjs writes.
  */
-const range = (n) => Array.from({ length: n }, (_, i) => i);
-const lines = (n, line) => range(n).map(line).join('\n');
+import { lines, range, table } from './text.mjs';
+
 const TAPS = 3;
 /** Channels that one accumulator takes in, some taps of each, before it is added to the total. */
 const SPAN = 32;
@@ -184,15 +184,7 @@ ${kept((q, j) => `      kept${q}_${j} = ${value(q, j + turn)};`)}
   if (slab >= g.slabs) {
     return;
   }
-  let sums = array<array<f32, ${rows * TAPS}>, ${outputs}>(
-${lines(
-  outputs,
-  (o) =>
-    `    array<f32, ${rows * TAPS}>(${range(rows * TAPS)
-      .map((p) => `s${p}_${o >> 2}.${'xyzw'[o & 3]}`)
-      .join(', ')}),`,
-)}
-  );
+${table(rows * TAPS, outputs)}
   for (var i = 0u; i < min(${outputs}u, g.outputs - o); i++) {
     let row = sums[i];
     let to = (((slab * g.groups + part) * g.outputs + o + i) * count + lane) * ${TAPS}u;

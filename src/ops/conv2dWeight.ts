@@ -69,6 +69,13 @@ const quadTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 1
 /** Tiles of 8 output channels x 12 rows of three taps to a quad. */
 const rowTiles = (s: WeightShape): number => s.groups * Math.ceil(s.outputs / 8) * Math.ceil(columnsOf(s) / 36) * 4;
 
+/** A sum over rows of dy, split until there are `below` invocations. */
+const byRows = (tiles: (shape: WeightShape) => number, below: number): Pick<WeightVariant, 'split' | 'slab' | 'invocations'> => ({
+  split: (s) => ({ units: s.rows, slabs: Math.ceil(below / tiles(s)) }),
+  slab: ['slabRows', 1],
+  invocations: tiles,
+});
+
 const WEIGHT_VARIANTS: readonly WeightVariant[] = [
   {
     shader: 'conv2d_weight_depth',
@@ -76,9 +83,7 @@ const WEIGHT_VARIANTS: readonly WeightVariant[] = [
     can: ({ inputs }) => inputs === 1,
     when: ({ outputs }, { tiles }) => !tiles && outputs <= 2,
     worth: ({ outputs }) => outputs <= 8,
-    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_QUADS_BELOW / depthTiles(s)) }),
-    slab: ['slabRows', 1],
-    invocations: depthTiles,
+    ...byRows(depthTiles, SPLIT_QUADS_BELOW),
   },
   shared(128, 64, 128, (s) => s.outputs > 64 && columnsOf(s) > 32),
   shared(64, 64, 128, (s) => s.outputs > 32 && columnsOf(s) > 32),
@@ -89,9 +94,7 @@ const WEIGHT_VARIANTS: readonly WeightVariant[] = [
     needs: 'quads',
     can: ({ slides }) => slides,
     when: (s) => s.outputs > 4 && columnsOf(s) > 16,
-    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_QUADS_BELOW / rowTiles(s)) }),
-    slab: ['slabRows', 1],
-    invocations: rowTiles,
+    ...byRows(rowTiles, SPLIT_QUADS_BELOW),
   },
   {
     shader: 'conv2d_weight_quad',
@@ -99,16 +102,12 @@ const WEIGHT_VARIANTS: readonly WeightVariant[] = [
     needs: 'quads',
     // Below half a tile of either kind most of a quad's work would be thrown away.
     when: (s) => s.outputs > 8 && columnsOf(s) > 16,
-    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_QUADS_BELOW / quadTiles(s)) }),
-    slab: ['slabRows', 1],
-    invocations: quadTiles,
+    ...byRows(quadTiles, SPLIT_QUADS_BELOW),
   },
   {
     shader: 'conv2d_weight',
     entry: 'backwardWeight',
-    split: (s) => ({ units: s.rows, slabs: Math.ceil(SPLIT_BELOW / plainTiles(s)) }),
-    slab: ['slabRows', 1],
-    invocations: plainTiles,
+    ...byRows(plainTiles, SPLIT_BELOW),
   },
 ];
 
