@@ -84,3 +84,58 @@ fn quadRow(
   put(m, n.z, sums.z);
   put(m, n.w, sums.w);
 }
+
+// The same where b's elements are adjacent across the sum (bColumn = 1): a full layer's backward to the input. Depth, bRow and columns are multiples of
+// four. An invocation computes two vectors of 4 columns, half of the row apart.
+@compute @workgroup_size(16)
+fn quadAcross(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) member: u32,
+) {
+  let vectors = g.columns / 4u;
+  let lanes = (vectors + 7u) / 8u * 4u;
+  let index = (group.y * groups.x + group.x) * 16u + local;
+  let m = index / lanes;
+  let n = index - m * lanes;
+  let own = min(m, g.rows - 1u) * g.aRow + (member & 3u) * g.aColumn;
+  let pitch = g.bRow / 4u;
+  var at = min(vec2u(n, n + lanes), vec2u(vectors - 1u));
+  var s0 = vec4f();
+  var s1 = vec4f();
+  for (var start = 0u; start < g.depth; start += SPAN) {
+    var t0 = vec4f();
+    var t1 = vec4f();
+    let end = min(start + SPAN, g.depth);
+    for (var k = start; k < end; k += 4u) {
+      let a0 = a[own + k * g.aColumn];
+      let p0 = vec4f(quadBroadcast(a0, 0u));
+      t0 = fma(p0, b[at.x], t0);
+      t1 = fma(p0, b[at.y], t1);
+      let p1 = vec4f(quadBroadcast(a0, 1u));
+      t0 = fma(p1, b[at.x + pitch], t0);
+      t1 = fma(p1, b[at.y + pitch], t1);
+      let p2 = vec4f(quadBroadcast(a0, 2u));
+      t0 = fma(p2, b[at.x + 2u * pitch], t0);
+      t1 = fma(p2, b[at.y + 2u * pitch], t1);
+      let p3 = vec4f(quadBroadcast(a0, 3u));
+      t0 = fma(p3, b[at.x + 3u * pitch], t0);
+      t1 = fma(p3, b[at.y + 3u * pitch], t1);
+      at += vec2u(4u * pitch);
+    }
+    s0 += t0;
+    s1 += t1;
+  }
+  if (m >= g.rows) {
+    return;
+  }
+  for (var j = 0u; j < 4u; j++) {
+    put(m, n * 4u + j, s0[j]);
+  }
+  if (n + lanes < vectors) {
+    for (var j = 0u; j < 4u; j++) {
+      put(m, (n + lanes) * 4u + j, s1[j]);
+    }
+  }
+}

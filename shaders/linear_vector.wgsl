@@ -11,6 +11,7 @@
 //            `slabDepth` products; sum.wgsl adds the slabs in order.
 //   outer    no sum at all: y[m,n] = alpha * a[m] * b[n] (the gradient of a layer's weights in a batch of one). An invocation makes four columns
 //            of a row, 256 apart; aColumn lies between the rows of a, `depth` is their number, and there is no addend.
+//   outer4   the same where b's elements are adjacent and come out in fours. An invocation makes a vector of each of four rows.
 //
 // Source: as linear.wgsl.
 
@@ -64,6 +65,26 @@ fn outer(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: v
   }
   if (n.w < g.columns) {
     y[to.w] = products.w;
+  }
+}
+
+@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y4: array<vec4f>;
+
+@compute @workgroup_size(256)
+fn outer4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let vectors = g.columns / 4u;
+  let strips = (vectors + 255u) / 256u;
+  let index = group.y * groups.x + group.x;
+  let four = index / strips;
+  let n = (index - four * strips) * 256u + local;
+  if (n >= vectors) {
+    return;
+  }
+  let v = g.alpha * b4[n];
+  let end = min(g.depth, four * 4u + 4u);
+  for (var m = four * 4u; m < end; m++) {
+    y4[m * vectors + n] = a[m * g.aColumn] * v;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Samples of a time until there are enough of them or the budget is spent, and what is told of them.
  */
-import type { Dispatchable, GpuTimer } from '../gpu/timer.ts';
+import { MOST_REPEATS, type Dispatchable, type GpuTimer } from '../gpu/timer.ts';
 
 /** The middle of some samples and their spread, in ms. */
 export interface Times {
@@ -36,8 +36,6 @@ export const SPAN_MS = 2;
 /** Samples taken even when each is longer than the budget. */
 const LEAST = 3;
 
-const MOST_REPEATS = 4096;
-
 /** The samples' least, middle and ninth decile (nearest rank). */
 export function timesOf(values: readonly number[]): Times {
   const sorted = [...values].sort((a, b) => a - b);
@@ -48,7 +46,7 @@ export function timesOf(values: readonly number[]): Times {
 }
 
 /**
- * Times some dispatches. Warm-up runs find out how often they must be repeated for a sample of that length; then samples are taken until there are as
+ * Times some dispatches, once the device is awake. Warm-up runs find out how often they must be repeated for a sample of that length; then samples are taken until there are as
  * many as wanted or the budget is spent.
  */
 export async function timeDispatches(
@@ -56,17 +54,17 @@ export async function timeDispatches(
   dispatches: readonly Dispatchable[],
   { samples, budget, span = SPAN_MS }: SampleOptions,
 ): Promise<Timing> {
+  await timer.rouse(dispatches);
   const started = performance.now();
   const spent = (): number => (performance.now() - started) / 1000;
-  const warmUp = timer.warmUpMs / 1000;
   // A first run may still allocate or compile.
   let repeats = 1;
   let last = await timer.measure(dispatches, repeats);
   const lasted = (): number => last.deviceMs ?? last.wallMs;
   const short = (): boolean => lasted() < span && repeats < MOST_REPEATS && spent() < budget;
-  for (let warm = 0; spent() < Math.max(warmUp, budget / 4) || short(); warm++) {
+  for (let warm = 0; spent() < budget / 4 || short(); warm++) {
     const wanted = Math.min(MOST_REPEATS, Math.max(repeats, Math.ceil((span * repeats) / Math.max(lasted(), 1e-3))));
-    if (warm >= 2 && spent() >= warmUp && (wanted <= repeats * 1.25 || repeats === MOST_REPEATS)) break;
+    if (warm >= 2 && (wanted <= repeats * 1.25 || repeats === MOST_REPEATS)) break;
     repeats = Math.min(wanted, repeats * 16);
     last = await timer.measure(dispatches, repeats);
   }

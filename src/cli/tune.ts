@@ -44,7 +44,7 @@ const LARGE = ['vgg16-random'];
 export function tuneCommand(): Command {
   const command = new Command('tune')
     .description(
-      'Measures the kernels that could compute each convolution and full layer of some networks, forward, to the input and to the weights, on this ' +
+      'Measures the kernels that could compute each convolution, full layer and max-pool of some networks, forward, to the input and to the weights, on this ' +
         "adapter. Each is checked against f64 first; one that beats the static choice clearly is pinned in this adapter's plan file, which every command " +
         'then runs under.',
     )
@@ -122,7 +122,7 @@ async function casesFor(args: Arguments, { info }: Gpu, batch: number): Promise<
   if (cases.length === 0) {
     const given = [...args.model, ...patterns].join(', ');
     throw new InputError(
-      `tune: expected a network, or one of the benchmark's ${BENCH_CASES.length} cases, with convolutions or full layers, got ${given}.`,
+      `tune: expected a network, or one of the benchmark's ${BENCH_CASES.length} cases, with convolutions, full layers or max-pools, got ${given}.`,
     );
   }
   return cases;

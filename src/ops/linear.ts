@@ -61,13 +61,13 @@ function product(
   const { variant, slabs, each } = c.choose(direction, key, PRODUCT_VARIANTS, shape);
   const { shader, entry } = variant;
   const common = { columns: q.columns, bRow: q.row, bColumn: q.column, alpha: c.attrs.alpha };
-  if (entry === 'outer') {
+  if (entry === 'outer' || entry === 'outer4') {
     const unused = { cColumn: 0, beta: 0, addend: 0, slabs: 1, slabDepth: 1 };
     c.step({
       shader,
       entry,
       geometry: { ...common, ...unused, depth: p.rows, aColumn: p.row },
-      bind: { a: p.tensor, b: q.tensor, y },
+      bind: entry === 'outer4' ? { a: p.tensor, b4: q.tensor, y4: y } : { a: p.tensor, b: q.tensor, y },
       invocations: variant.invocations(shape),
     });
     return;

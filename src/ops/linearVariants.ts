@@ -52,6 +52,12 @@ function shared(high: number, when: (shape: ProductShape) => boolean): ProductVa
 export const PRODUCT_VARIANTS: readonly ProductVariant[] = [
   {
     shader: 'linear_vector',
+    entry: 'outer4',
+    can: ({ depth, columns, addend }) => depth === 1 && columns % 4 === 0 && !addend,
+    invocations: ({ rows, columns }) => Math.ceil(rows / 4) * Math.ceil(columns / 1024) * 256,
+  },
+  {
+    shader: 'linear_vector',
     entry: 'outer',
     can: ({ depth, addend }) => depth === 1 && !addend,
     invocations: ({ rows, columns }) => rows * Math.ceil(columns / 1024) * 256,
@@ -83,6 +89,15 @@ export const PRODUCT_VARIANTS: readonly ProductVariant[] = [
     when: ({ rows }) => rows === 1,
     worth: ({ rows }) => rows <= 4,
     invocations: ({ rows, columns }) => Math.ceil(columns / 16) * 4 * rows,
+  },
+  {
+    shader: 'linear_row',
+    entry: 'quadAcross',
+    needs: 'quads',
+    can: ({ along, depth, columns }) => !along && depth % 4 === 0 && columns % 4 === 0,
+    when: ({ rows }) => rows === 1,
+    worth: ({ rows }) => rows <= 4,
+    invocations: ({ rows, columns }) => Math.ceil(columns / 32) * 4 * rows,
   },
   {
     shader: 'linear_quad',

@@ -1,8 +1,9 @@
 /** Max-pooling with switches: the first maximum of each window goes up, and what comes down goes back to where it came from. */
 import source from '../../shaders/maxpool2d.wgsl' with { type: 'text' };
-import { size, type Shape } from '../tensor.ts';
+import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op, StorageType, TensorRef } from './op.ts';
+import type { Variant } from './variants.ts';
 import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, type PoolAttrs } from './window.ts';
 
 export interface MaxPool2dAttrs extends PoolAttrs {
@@ -26,6 +27,44 @@ function unrolled({ kernel }: PoolAttrs): { side?: number } {
   const side = Math.max(2, ...kernel);
   return side <= 3 ? { side } : {};
 }
+
+/** The constant that writes out the windows that reach a column of four rows: three and two at most. */
+const reached = ({ kernel, stride, dilation }: PoolAttrs): { reach?: number } =>
+  Math.max(...kernel) <= 3 && Math.max(...dilation) === 1 && stride.every((s) => s === 2) ? { reach: 1 } : {};
+
+/** What a signal is handed down from and to. */
+interface DownShape {
+  readonly planes: number;
+  readonly x: Shape;
+  readonly y: Shape;
+  readonly attrs: PoolAttrs;
+}
+
+/** Whether windows of 2 x 2 lie side by side and cover x, two to a vector of dy. */
+const pairsUp = ({ x, y, attrs: { kernel, stride, dilation, pad } }: DownShape): boolean =>
+  [...kernel, ...stride].every((two) => two === 2) &&
+  dilation.every((one) => one === 1) &&
+  pad.every((none) => none === 0) &&
+  x[2] === 2 * y[2] &&
+  x[3] === 2 * y[3] &&
+  y[3] % 2 === 0;
+
+/** The kernels that note the switches on the way up, by the bits of a switch. */
+const UP_VARIANTS: readonly Variant<number>[] = [
+  { shader: 'maxpool2d', entry: 'forwardSwitchesShared', needs: 'tiles', can: (bits) => bits === 8 },
+  { shader: 'maxpool2d', entry: 'forwardSwitches' },
+];
+
+/** The kernels that hand the signal down to where the switches point. */
+const DOWN_VARIANTS: readonly (Variant<DownShape> & { readonly invocations: (shape: DownShape) => number })[] = [
+  { shader: 'maxpool2d', entry: 'backwardPairs', can: pairsUp, invocations: ({ y }) => size(y) / 2 },
+  { shader: 'maxpool2d', entry: 'backwardBands', needs: 'tiles', invocations: ({ planes, x }) => planes * Math.ceil(x[2] / 4) * x[3] },
+  { shader: 'maxpool2d', entry: 'backward', invocations: ({ planes, x }) => planes * x[2] * Math.ceil(x[3] / 4) },
+];
+
+/** All that a choice depends on besides op and direction. */
+const poolKey = (x: Shape, { kernel, stride, pad, dilation }: PoolAttrs): string =>
+  `x ${formatShape(x)} kernel ${kernel.join('x')} stride ${stride.join('x')} pad ${pad.join(',')} dilation ${dilation.join('x')}`;
 
 export const maxpool2d: Op<MaxPool2dAttrs> = {
   name: 'maxpool2d',
@@ -52,7 +91,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       { shape, dtype: 'i32' },
     ];
   },
-  forward({ attrs, x: [x], y, differentiated, save, step }) {
+  forward({ attrs, x: [x], y, differentiated, save, choose, step }) {
     const side = unrolled(attrs);
     const shared = { shader: 'maxpool2d', geometry: geometry(x!.shape, y[0].shape, attrs) };
     const count = size(y[0].shape);
@@ -60,9 +99,10 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
       const bits = switchBits(attrs.kernel);
       const words = Math.ceil((count * bits) / 32);
       const switches: TensorRef = save('switches', [words], 'u32' satisfies StorageType);
+      const { variant } = choose('forward', poolKey(x!.shape, attrs), UP_VARIANTS, bits);
       step({
         ...shared,
-        entry: 'forwardSwitches',
+        entry: variant.entry,
         constants: { switchBits: bits, ...side },
         bind: { x: x!, y: y[0], switches },
         invocations: words,
@@ -74,7 +114,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
   },
   differentiable: () => true,
   rules: ['maxpool'],
-  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, step }) {
+  adjoint({ attrs, x: [x], y, dy: [dy], dx, rules, saved, scratch, choose, step }) {
     const shared = { shader: 'maxpool2d', geometry: geometry(dx.shape, y[0].shape, attrs) };
     const count = size(y[0].shape);
     const bits = switchBits(attrs.kernel);
@@ -97,12 +137,15 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
         invocations: words,
       });
     }
+    const shape: DownShape = { planes: dx.shape[0] * dx.shape[1], x: dx.shape, y: y[0].shape, attrs };
+    const { variant } = choose('dx', poolKey(dx.shape, attrs), DOWN_VARIANTS, shape);
+    const pairs = variant.entry === 'backwardPairs';
     step({
       ...shared,
-      entry: 'backward',
-      constants: { switchBits: bits },
-      bind: { dy: dy!, savedSwitches: switches, dx },
-      invocations: (size(dx.shape) / dx.shape[3]) * Math.ceil(dx.shape[3] / 4),
+      entry: variant.entry,
+      constants: pairs ? {} : { switchBits: bits, ...(variant.entry === 'backwardBands' ? reached(attrs) : {}) },
+      bind: { savedSwitches: switches, ...(pairs ? { dy2: dy!, dx4: dx } : { dy: dy!, dx }) },
+      invocations: variant.invocations(shape),
     });
   },
 };

@@ -3,7 +3,7 @@
  * ratios of times from the same round.
  */
 import { timesOf } from '../bench/index.ts';
-import type { Dispatchable, GpuTimer } from '../gpu/timer.ts';
+import { MOST_REPEATS, type Dispatchable, type GpuTimer } from '../gpu/timer.ts';
 
 /** How long to measure. */
 export interface RaceOptions {
@@ -17,8 +17,6 @@ export interface RaceOptions {
 const SPAN_MS = 2;
 
 const LEAST_ROUNDS = 5;
-
-const MOST_REPEATS = 4096;
 
 /** A kernel takes the static choice's place if it is so much faster in the median round... */
 export const MARGIN = 1.05;
@@ -59,9 +57,10 @@ export async function sample(timer: GpuTimer, { dispatches, repeats }: Runner): 
 
 /** Finds out how often to repeat the dispatches, and about how long they take: the least of three samples, in ms. */
 export async function warmUp(timer: GpuTimer, runner: Runner): Promise<number> {
-  const until = performance.now() + timer.warmUpMs;
+  await timer.rouse(runner.dispatches);
   let ms = await sample(timer, runner);
-  for (let k = 0; k < 2 || performance.now() < until; k++) {
+  const short = (): boolean => ms * runner.repeats < SPAN_MS / 2 && runner.repeats < MOST_REPEATS;
+  for (let k = 0; k < 2 || short(); k++) {
     const wanted = Math.min(MOST_REPEATS, Math.ceil(SPAN_MS / Math.max(ms, 1e-4)));
     runner.repeats = Math.max(1, Math.min(wanted, 16 * runner.repeats));
     ms = Math.min(ms, await sample(timer, runner));

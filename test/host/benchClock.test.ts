@@ -32,7 +32,7 @@ function fake(eachMs: number, stepMs: number, timestamps: boolean): { timer: Gpu
     const coarse = Math.floor(ms / stepMs) * stepMs;
     return Promise.resolve({ wallMs: ms, ...(timestamps && coarse > 0 ? { deviceMs: coarse } : {}) });
   };
-  return { timer: { warmUpMs: 0, timestamps, measure } as unknown as GpuTimer, spans };
+  return { timer: { rouse: () => Promise.resolve(), timestamps, measure } as unknown as GpuTimer, spans };
 }
 
 test('work is repeated until its span is long enough for the clock, and the time of one run comes out', async () => {
