@@ -21,8 +21,6 @@ override choice: u32 = 0u;
 // 2, 3: windows of at most 2 x 2 or 3 x 3, written out: GPUs have all their loads under way at once, software is spared the loops' masks.
 // 0: any window, in loops.
 override side: u32 = 0u;
-// 1: a column of four rows of x is reached by at most 3 x 2 windows (3 x 3 and less, every 2), written out for the same reason. 0: by any number.
-override reach: u32 = 0u;
 
 struct Geometry {
   planes: u32,
@@ -369,95 +367,6 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   }
   if (left > 3) {
     dx[to + 3] = sum.w;
-  }
-}
-
-// A band of dx: a column of four rows, and the windows that reach it.
-struct Band {
-  // In the padded input.
-  rows: vec4i,
-  column: i32,
-  // Where the outputs of its plane begin.
-  plane: i32,
-  firstRow: i32, lastRow: i32,
-  firstColumn: i32, lastColumn: i32,
-}
-
-// Steps of a dilated window between its start and a place; off its grid, far outside.
-fn steps(offset: vec4i, dilation: i32) -> vec4i {
-  if (dilation == 1) {
-    return offset;
-  }
-  let quotient = offset / dilation;
-  return select(quotient, vec4i(-65536), quotient * dilation != offset);
-}
-
-// What the window (oh, ow) sends down to a band, where it is one that reaches it.
-fn sent(band: Band, oh: i32, ow: i32) -> vec4f {
-  let there = (oh <= band.lastRow) & (ow <= band.lastColumn);
-  let o = select(0u, u32(band.plane + oh * g.outputWidth + ow), there);
-  // Both are loaded before either is looked at.
-  let signal = dy[o];
-  let place = switchAt(o);
-  let kw = steps(vec4i(band.column - ow * g.strideWidth), g.dilationWidth);
-  let kh = steps(band.rows - vec4i(oh * g.strideHeight), g.dilationHeight);
-  // Rows above or below the window stand for places that no switch has; so does what is outside its columns.
-  let won = (kh * g.kernelWidth + kw == vec4i(i32(place))) & (kh < vec4i(g.kernelHeight));
-  return select(vec4f(), vec4f(signal), won & vec4<bool>(there));
-}
-
-// The same for GPUs. One invocation makes four adjacent rows of a column, so that adjacent invocations load and store side by side.
-@compute @workgroup_size(128)
-fn backwardBands(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = i32((group.y * groups.x + group.x) * 128u + local);
-  let bands = (g.inputHeight + 3) / 4;
-  let strip = i / g.inputWidth;
-  let column = i - strip * g.inputWidth;
-  let plane = strip / bands;
-  if (plane >= i32(g.planes)) {
-    return;
-  }
-  let top = (strip - plane * bands) * 4;
-  let rows = vec4i(top + g.padTop) + vec4i(0, 1, 2, 3);
-  let iw = column + g.padLeft;
-  let band = Band(
-    rows,
-    iw,
-    plane * g.outputHeight * g.outputWidth,
-    firstWindow(rows.x, (g.kernelHeight - 1) * g.dilationHeight, g.strideHeight),
-    min(g.outputHeight - 1, rows.w / g.strideHeight),
-    firstWindow(iw, (g.kernelWidth - 1) * g.dilationWidth, g.strideWidth),
-    min(g.outputWidth - 1, iw / g.strideWidth),
-  );
-  var sum = vec4f();
-  if (reach == 1u) {
-    let oh = band.firstRow;
-    let ow = band.firstColumn;
-    let s0 = sent(band, oh, ow);
-    let s1 = sent(band, oh, ow + 1);
-    let s2 = sent(band, oh + 1, ow);
-    let s3 = sent(band, oh + 1, ow + 1);
-    let s4 = sent(band, oh + 2, ow);
-    let s5 = sent(band, oh + 2, ow + 1);
-    sum = ((((s0 + s1) + s2) + s3) + s4) + s5;
-  } else {
-    for (var oh = band.firstRow; oh <= band.lastRow; oh++) {
-      for (var ow = band.firstColumn; ow <= band.lastColumn; ow++) {
-        sum += sent(band, oh, ow);
-      }
-    }
-  }
-  let to = (plane * g.inputHeight + top) * g.inputWidth + column;
-  let left = g.inputHeight - top;
-  dx[to] = sum.x;
-  if (left > 1) {
-    dx[to + g.inputWidth] = sum.y;
-  }
-  if (left > 2) {
-    dx[to + 2 * g.inputWidth] = sum.z;
-  }
-  if (left > 3) {
-    dx[to + 3 * g.inputWidth] = sum.w;
   }
 }
 

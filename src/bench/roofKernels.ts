@@ -1,6 +1,6 @@
 /** The kernels of roof.wgsl, with the buffers that they work on. */
 import roof from '../../shaders/roof.wgsl' with { type: 'text' };
-import { BufferUsage, MapMode, untilLost, withErrorScopes, type Gpu } from '../gpu/device.ts';
+import { BufferUsage, MapMode, mappedBytes, untilLost, withErrorScopes, type Gpu } from '../gpu/device.ts';
 import { KernelCache, packGeometry, type Kernel } from '../gpu/kernel.ts';
 import type { Dispatchable } from '../gpu/timer.ts';
 
@@ -52,7 +52,7 @@ export class RoofKernels {
       this.gpu.device.queue.submit([encoder.finish()]);
     });
     await untilLost(this.gpu, where, staging.mapAsync(MapMode.READ));
-    const copy = staging.getMappedRange().slice(0);
+    const copy = (await mappedBytes(this.gpu, where, staging)).slice(0);
     this.release(staging);
     return copy;
   }

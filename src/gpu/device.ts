@@ -11,7 +11,7 @@ import { messageOf, underNode } from './node.ts';
 
 export { formatAdapter, listAdapters, publicDriver, type AdapterOptions, type AdapterSummary, type Mode } from './adapter.ts';
 export { BufferUsage, MapMode, ShaderStage } from './constants.ts';
-export { untilLost, withErrorScopes, type Loss, type Where } from './faults.ts';
+export { mappedBytes, untilLost, withErrorScopes, type Loss, type Where } from './faults.ts';
 
 /** An open device and what is known of it. */
 export interface Gpu extends Watched {

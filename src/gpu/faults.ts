@@ -27,6 +27,9 @@ export interface Where {
   readonly node?: string;
 }
 
+/** A loss may be told of so much later than the rejections it causes, in ms: by the device's process, on a machine that is busy. */
+const TOLD_MS = 500;
+
 /**
  * Makes the calls to WebGPU that `call` holds and throws the first error that the device reports of them.
  * The scopes close when `call` returns: what it does after its first `await` is not covered. So calls in flight side by side are never
@@ -79,15 +82,31 @@ export function untilLost<T>(gpu: Watched, where: Where, promise: Promise<T>): P
         resolve(value);
       },
       (error: unknown) => {
-        // A loss may be told of just after the rejection it causes.
-        setTimeout(() => {
-          unsubscribe();
-          reject(toEngineError(error, where));
-        }, 0);
+        // A loss may be told of after the rejection it causes.
+        const vague = ['AbortError', 'OperationError'].includes((error as Error | null)?.name ?? '');
+        setTimeout(
+          () => {
+            unsubscribe();
+            reject(toEngineError(error, where));
+          },
+          vague ? TOLD_MS : 0,
+        );
       },
     );
   });
   return gpu.dozes ? doze(outcome) : outcome;
+}
+
+/**
+ * The first bytes of a mapped buffer, all of them by default. A device that is lost between the mapping and this takes them away.
+ * @throws DeviceLostError then
+ */
+export async function mappedBytes(gpu: Watched, where: Where, buffer: GPUBuffer, bytes?: number): Promise<ArrayBuffer> {
+  try {
+    return buffer.getMappedRange(0, bytes);
+  } catch (error) {
+    return untilLost(gpu, where, Promise.reject(error));
+  }
 }
 
 /** A loss as the error that work in flight ends with. */

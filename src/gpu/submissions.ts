@@ -5,7 +5,7 @@
 import { size, type AnyTensor } from '../tensor.ts';
 import type { TensorRef } from '../plan.ts';
 import { MapMode } from './constants.ts';
-import { untilLost, withErrorScopes, type Gpu } from './device.ts';
+import { mappedBytes, untilLost, withErrorScopes, type Gpu } from './device.ts';
 import type { Dispatch } from './dispatch.ts';
 import { Profiler } from './profiler.ts';
 import type { Staging } from './staging.ts';
@@ -70,11 +70,12 @@ export class Submissions {
 
   async #queue(what: string, dispatches: readonly Dispatch[], readings: readonly Reading[]): Promise<AnyTensor[]> {
     const { gpu, staging } = this;
+    const where = { label: `graph "${this.graph}", ${what}` };
     const started = performance.now();
     const bytes = readings.reduce((sum, { ref }) => sum + bytesOf(ref), 0);
     let buffer: GPUBuffer | undefined;
     try {
-      await withErrorScopes(gpu, { label: `graph "${this.graph}", ${what}` }, () => {
+      await withErrorScopes(gpu, where, () => {
         if (bytes > 0) buffer = staging.take(bytes);
         this.#submit(what, dispatches, (encoder) => {
           let at = 0;
@@ -85,7 +86,7 @@ export class Submissions {
         });
         return buffer ? buffer.mapAsync(MapMode.READ, 0, bytes) : gpu.device.queue.onSubmittedWorkDone();
       });
-      const mapped = buffer?.getMappedRange(0, bytes);
+      const mapped = buffer && (await mappedBytes(gpu, where, buffer, bytes));
       let at = 0;
       const results = readings.map(({ ref }): AnyTensor => {
         const own = mapped!.slice(at, (at += bytesOf(ref)));
@@ -126,7 +127,7 @@ export class Submissions {
         gpu.device.queue.submit([encoder.finish()]);
         return buffer.mapAsync(MapMode.READ, 0, length);
       });
-      const taken = take(buffer!.getMappedRange(0, length));
+      const taken = take(await mappedBytes(gpu, where, buffer!, length));
       buffer!.unmap();
       staging.give(buffer!);
       buffer = undefined;

@@ -4,7 +4,7 @@
 import { InputError } from '../errors.ts';
 import { formatShape, sameShape, size, type Shape, type Tensor } from '../tensor.ts';
 import { BufferUsage, MapMode } from './constants.ts';
-import { untilLost, withErrorScopes, type Gpu } from './device.ts';
+import { mappedBytes, untilLost, withErrorScopes, type Gpu } from './device.ts';
 import { createStorage } from './store.ts';
 
 /**
@@ -64,7 +64,7 @@ export class DeviceTensor {
     });
     try {
       await untilLost(this.gpu, where, staging.mapAsync(MapMode.READ));
-      return { shape: this.shape, data: new Float32Array(staging.getMappedRange().slice(0)) };
+      return { shape: this.shape, data: new Float32Array((await mappedBytes(this.gpu, where, staging)).slice(0)) };
     } finally {
       staging.destroy();
     }

@@ -3,7 +3,7 @@
  */
 import type { Dispatch } from './dispatch.ts';
 import { BufferUsage, MapMode } from './constants.ts';
-import { untilLost, withErrorScopes, type Gpu } from './device.ts';
+import { mappedBytes, untilLost, withErrorScopes, type Gpu } from './device.ts';
 
 /** How long one submission took, in ms. */
 export interface Span {
@@ -27,11 +27,11 @@ const MOST_PASSES = 2048;
 /**
  * An idle GPU lowers its clocks, and raises them only while submissions are long and leave no gaps. An H100's cores go from 1980 to 345 MHz within
  * seconds; copying 392 MiB then takes 252 us instead of 140 for 300 ms of submissions of 2.5 ms end to end, for 400 to 800 ms with gaps of 1 ms, and for
- * good with gaps of 5 ms. A pause of a second did no harm.
+ * good with gaps of 5 ms. One long pause of a second did no harm, but pauses of half a second between short measurements did.
  */
 const ROUSE_MS = 600;
 const ROUSING_MS = 20;
-const STILL_AWAKE_MS = 500;
+const STILL_AWAKE_MS = 20;
 
 /** Times dispatches on one device. To be disposed of. */
 export class GpuTimer {
@@ -143,8 +143,9 @@ export class GpuTimer {
 
   async #read(): Promise<BigUint64Array | undefined> {
     if (!this.#staging) return undefined;
-    await untilLost(this.gpu, { label: 'reading timestamps' }, this.#staging.mapAsync(MapMode.READ));
-    const clock = new BigUint64Array(this.#staging.getMappedRange().slice(0));
+    const where = { label: 'reading timestamps' };
+    await untilLost(this.gpu, where, this.#staging.mapAsync(MapMode.READ));
+    const clock = new BigUint64Array((await mappedBytes(this.gpu, where, this.#staging)).slice(0));
     this.#staging.unmap();
     return clock;
   }

@@ -4,7 +4,7 @@
  */
 import { formatShape, type Shape } from '../tensor.ts';
 import type { Variant } from './variants.ts';
-import type { Conv2dAttrs } from './window.ts';
+import { unusual, windowWords, type Conv2dAttrs } from './window.ts';
 
 /** One dispatch of the convolution family. */
 export interface ConvShape {
@@ -170,10 +170,5 @@ export const CONV_VARIANTS: readonly ConvVariant[] = [
 
 /** What a choice for a convolution of x by w depends on: `x 1x64x56x56 w 128x64x3x3 stride 2 pad 1`. */
 export function convKey(x: Shape, w: Shape, { stride, pad, dilation, groups }: Conv2dAttrs): string {
-  const word = (name: string, values: readonly number[], usual: number): string => {
-    if (values.every((v) => v === usual)) return '';
-    return ` ${name} ${values.every((v) => v === values[0]) ? values[0] : values.join(',')}`;
-  };
-  const window = word('stride', stride, 1) + word('pad', pad, 0) + word('dilation', dilation, 1) + word('groups', [groups], 1);
-  return `x ${formatShape(x)} w ${formatShape(w)}${window}`;
+  return `x ${formatShape(x)} w ${formatShape(w)}${windowWords({ stride, pad, dilation })}${unusual('groups', [groups], 1)}`;
 }

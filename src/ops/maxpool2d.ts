@@ -4,7 +4,7 @@ import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op, StorageType, TensorRef } from './op.ts';
 import type { Variant } from './variants.ts';
-import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, type PoolAttrs } from './window.ts';
+import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, windowWords, type PoolAttrs } from './window.ts';
 
 export interface MaxPool2dAttrs extends PoolAttrs {
   readonly ceilMode: boolean;
@@ -27,10 +27,6 @@ function unrolled({ kernel }: PoolAttrs): { side?: number } {
   const side = Math.max(2, ...kernel);
   return side <= 3 ? { side } : {};
 }
-
-/** The constant that writes out the windows that reach a column of four rows: three and two at most. */
-const reached = ({ kernel, stride, dilation }: PoolAttrs): { reach?: number } =>
-  Math.max(...kernel) <= 3 && Math.max(...dilation) === 1 && stride.every((s) => s === 2) ? { reach: 1 } : {};
 
 /** What a signal is handed down from and to. */
 interface DownShape {
@@ -58,13 +54,11 @@ const UP_VARIANTS: readonly Variant<number>[] = [
 /** The kernels that hand the signal down to where the switches point. */
 const DOWN_VARIANTS: readonly (Variant<DownShape> & { readonly invocations: (shape: DownShape) => number })[] = [
   { shader: 'maxpool2d', entry: 'backwardPairs', can: pairsUp, invocations: ({ y }) => size(y) / 2 },
-  { shader: 'maxpool2d', entry: 'backwardBands', needs: 'tiles', invocations: ({ planes, x }) => planes * Math.ceil(x[2] / 4) * x[3] },
   { shader: 'maxpool2d', entry: 'backward', invocations: ({ planes, x }) => planes * x[2] * Math.ceil(x[3] / 4) },
 ];
 
-/** All that a choice depends on besides op and direction. */
-const poolKey = (x: Shape, { kernel, stride, pad, dilation }: PoolAttrs): string =>
-  `x ${formatShape(x)} kernel ${kernel.join('x')} stride ${stride.join('x')} pad ${pad.join(',')} dilation ${dilation.join('x')}`;
+/** What a choice for a pool of x depends on: `x 1x64x56x56 kernel 2x2 stride 2`. */
+const poolKey = (x: Shape, attrs: PoolAttrs): string => `x ${formatShape(x)} kernel ${attrs.kernel.join('x')}${windowWords(attrs)}`;
 
 export const maxpool2d: Op<MaxPool2dAttrs> = {
   name: 'maxpool2d',
@@ -143,7 +137,7 @@ export const maxpool2d: Op<MaxPool2dAttrs> = {
     step({
       ...shared,
       entry: variant.entry,
-      constants: pairs ? {} : { switchBits: bits, ...(variant.entry === 'backwardBands' ? reached(attrs) : {}) },
+      constants: pairs ? {} : { switchBits: bits },
       bind: { savedSwitches: switches, ...(pairs ? { dy2: dy!, dx4: dx } : { dy: dy!, dx }) },
       invocations: variant.invocations(shape),
     });

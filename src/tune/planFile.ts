@@ -58,7 +58,9 @@ export async function planDevice(info: AdapterSummary): Promise<PlanDevice> {
 }
 
 async function kernelsHash(): Promise<string> {
-  const shaders = Object.entries({ ...OPS.conv2d.shaders, ...OPS.linear.shaders, ...OPS.maxpool2d.shaders }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const shaders = Object.entries({ ...OPS.conv2d.shaders, ...OPS.linear.shaders, ...OPS.maxpool2d.shaders }).sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
   const bytes = new TextEncoder().encode(JSON.stringify(shaders));
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -9,7 +9,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AdapterError, DeviceLostError, InputError, OutOfMemoryError, ShaderError, ValidationError } from '../../src/errors.ts';
 import type { EngineError } from '../../src/errors.ts';
-import { adoptDevice, formatAdapter, listAdapters, openDevice, untilLost, withErrorScopes } from '../../src/gpu/device.ts';
+import { adoptDevice, formatAdapter, listAdapters, mappedBytes, openDevice, untilLost, withErrorScopes } from '../../src/gpu/device.ts';
 import { BufferUsage, MapMode } from '../../src/gpu/constants.ts';
 import type { AdapterSummary, Gpu } from '../../src/gpu/device.ts';
 
@@ -306,6 +306,36 @@ test('a lost device is an error in all that waits for it and all that comes afte
   let told = 0;
   victim.onLost(() => told++);
   assert.is(told, 1);
+  victim.dispose();
+});
+
+test('a loss that is told of after what it breaks is still the reason', async () => {
+  const where = { label: 'relu "r"', node: 'r' };
+  const loss = { reason: 'destroyed', message: 'pulled out' };
+  const late = {
+    device: gpu.device,
+    dozes: false,
+    loss: undefined,
+    onLost: (listener: (told: typeof loss) => void) => {
+      setTimeout(() => listener(loss), 100);
+      return () => false;
+    },
+  };
+  for (const name of ['AbortError', 'OperationError']) {
+    const broken = Promise.reject(Object.assign(new Error('unmapped'), { name }));
+    const error = await rejection(untilLost(late, where, broken));
+    assert.instance(error, DeviceLostError);
+    assert.match(error.message, /^relu "r": .*pulled out/);
+  }
+  // Mapped, and taken away before it is read.
+  const victim = await openDevice();
+  const buffer = victim.device.createBuffer({ size: 16, usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST });
+  await untilLost(victim, where, buffer.mapAsync(MapMode.READ));
+  assert.is((await mappedBytes(victim, where, buffer)).byteLength, 16);
+  buffer.unmap();
+  await untilLost(victim, where, buffer.mapAsync(MapMode.READ));
+  victim.device.destroy();
+  assert.instance(await rejection(mappedBytes(victim, where, buffer)), DeviceLostError);
   victim.dispose();
 });
 

@@ -2,7 +2,7 @@
  * A class model in the making. The page asks for slices of it, one call each, and whatever else it asks comes between them; so halting is not
  * asking. There is one run at a time; it ends with its model, with the device, and when another begins.
  */
-import { InputError } from '../../errors.ts';
+import { InputError, type DeviceLostError } from '../../errors.ts';
 import type { Picture } from '../../image/picture.ts';
 import type { Tensor } from '../../tensor.ts';
 import { classModelPicture, type Display } from '../../visualise/classmodelPicture.ts';
@@ -10,7 +10,7 @@ import { classModelRecipe, type ClassModelRecipe } from '../../visualise/classmo
 import { ClassModelRun, type ClassModelRow } from '../../visualise/classmodelRun.ts';
 import { demoRecipe } from '../../visualise/demo.ts';
 import type { View } from '../view.ts';
-import type { OpenModel, Session } from './session.ts';
+import type { OpenModel, Session, Tenant } from './session.ts';
 
 /** What a run is begun with, and what cannot change on its way. */
 export interface AscentQuestion {
@@ -64,8 +64,10 @@ const SLICE_MS = 100;
 
 export function ascentMethods(session: Session) {
   let current: Live | undefined;
+  /** Why there is none, if it was the device: it may be lost between two slices. */
+  let gone: DeviceLostError | undefined;
   const live = (): Live => {
-    if (!current) throw new InputError('class model: expected one in the making, got none. Start it anew.');
+    if (!current) throw gone ?? new InputError('class model: expected one in the making, got none. Start it anew.');
     return current;
   };
   const end = (): void => {
@@ -88,9 +90,10 @@ export function ascentMethods(session: Session) {
       const recipe = { ...changed(base, knobs), seed: question.seed };
       const run = await ClassModelRun.create(network, { ...recipe, classes: [question.class], spec });
       const tenant = {
-        dispose: (): void => {
+        dispose: (loss?: DeviceLostError): void => {
           run.dispose();
           current = undefined;
+          gone = loss;
         },
       };
       session.tenants.add(tenant);
@@ -152,7 +155,7 @@ interface Live {
   readonly model: OpenModel;
   readonly run: ClassModelRun;
   readonly rows: AscentRow[];
-  readonly tenant: { dispose(): void };
+  readonly tenant: Tenant;
 }
 
 function recipeOf({ spec }: OpenModel, preset: View['preset']): ClassModelRecipe {

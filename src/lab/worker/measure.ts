@@ -1,7 +1,7 @@
 /**
  * The kernel benchmark on the visitor's own adapter, a case for each call, so that it can be stopped. Its code comes when it is first asked for.
  */
-import { InputError } from '../../errors.ts';
+import { InputError, type DeviceLostError } from '../../errors.ts';
 import type { Call } from '../rpc.ts';
 import type { Benchmark, BenchQuestion, BenchState } from './benchmark.ts';
 import type { Session } from './session.ts';
@@ -14,8 +14,10 @@ export interface RoofProgress {
 
 export function benchMethods(session: Session) {
   let current: Benchmark | undefined;
+  /** Why there is none, if it was the device: it may be lost between two cases. */
+  let gone: DeviceLostError | undefined;
   const live = (): Benchmark => {
-    if (!current) throw new InputError('bench: expected one under way, got none. Start it anew.');
+    if (!current) throw gone ?? new InputError('bench: expected one under way, got none. Start it anew.');
     return current;
   };
   const end = (): void => {
@@ -36,7 +38,10 @@ export function benchMethods(session: Session) {
       end();
       const { Benchmark } = await import('./benchmark.ts');
       const made = await Benchmark.begin(await session.gpu(), question, roofs(call));
-      made.onDispose = () => (current = undefined);
+      made.onDispose = (loss) => {
+        current = undefined;
+        gone = loss;
+      };
       session.tenants.add((current = made));
       return made.state;
     },

@@ -24,6 +24,12 @@ export type LabEvent =
   /** An error that belongs to no call. */
   | { readonly kind: 'fault'; readonly message: string };
 
+/** Something on the device that ends with the model, or with the device. */
+export interface Tenant {
+  /** @param loss why, if it was the device */
+  dispose(loss?: DeviceLostError): void;
+}
+
 export class Session {
   #gpu: Promise<Gpu> | undefined;
   #network: Network | undefined;
@@ -34,8 +40,8 @@ export class Session {
   #edition = 0;
   /** A device was lost and none has been asked for since. */
   #lost = false;
-  /** What lies on the device beside the network and is freed before it: it ends with the model, or with the device. */
-  readonly tenants = new Set<{ dispose(): void }>();
+  /** What lies on the device beside the network and is freed before it. */
+  readonly tenants = new Set<Tenant>();
 
   constructor(private readonly emit: (event: LabEvent) => void) {}
 
@@ -92,7 +98,7 @@ export class Session {
     gpu.dispose();
     this.#gpu = undefined;
     this.#network = undefined;
-    this.#evict();
+    this.#evict(new DeviceLostError(`device: expected a live one, got one that was lost (${message || 'no reason given'}).`));
     this.#edition++;
     this.#lost = true;
     this.emit({ kind: 'lost', message });
@@ -161,8 +167,8 @@ export class Session {
   }
 
   /** Frees what lies beside the network. */
-  #evict(): void {
-    for (const tenant of this.tenants) tenant.dispose();
+  #evict(loss?: DeviceLostError): void {
+    for (const tenant of this.tenants) tenant.dispose(loss);
     this.tenants.clear();
   }
 }
