@@ -26,7 +26,7 @@ const MOST_PASSES = 2048;
 
 /**
  * An idle GPU lowers its clocks, and raises them only while submissions are long and leave no gaps. An H100's cores go from 1980 to 345 MHz within
- * seconds; copying 392 MiB then takes 252 us instead of 140 for 300 ms of submissions of 2.5 ms end to end, for 400 to 800 ms with gaps of 1 ms, and for
+ * seconds; copying 196 MiB then takes 252 us instead of 140 for 300 ms of submissions of 2.5 ms end to end, for 400 to 800 ms with gaps of 1 ms, and for
  * good with gaps of 5 ms. One long pause of a second did no harm, but pauses of half a second between short measurements did.
  */
 const ROUSE_MS = 600;

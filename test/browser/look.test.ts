@@ -17,7 +17,7 @@ import { bits, hand, knob, openLab, pictureOf, sameBits, samePicture, save, save
 
 const lab = await openLab();
 const { ready, map, network, spec, labels, mandrill, aeroplane } = lab;
-const PEPPER = labels.findIndex((label) => label.includes('bell pepper'));
+const BARREL = labels.findIndex((label) => label.includes('barrel'));
 const UMBRELLA = labels.findIndex((label) => label.includes('umbrella'));
 test.after(lab.close);
 
@@ -55,7 +55,7 @@ test('every rule of every axis gives the map that it gives under Node', async ()
     for (const rule of RULE_AXES[axis]) {
       await knob(page, words[axis]).selectOption(rule);
       const got = await savedMap(page);
-      sameBits(got, (await map(mandrill, { classes: [PEPPER], rule: { [axis]: rule } })).frame, `${axis} ${rule}`);
+      sameBits(got, (await map(mandrill, { classes: [BARREL], rule: { [axis]: rule } })).frame, `${axis} ${rule}`);
       maps.set(`${axis} ${rule}`, bits(got).join());
     }
     await knob(page, words[axis]).selectOption(DEFAULT_RULES[axis]);
@@ -72,7 +72,7 @@ test('every rule of every axis gives the map that it gives under Node', async ()
   await knob(page, 'as in').selectOption('zeiler-fergus');
   assert.match(page.url(), /relu=deconvnet&lrn=identity$/);
   const zeiler: RuleSpec = { relu: 'deconvnet', lrn: 'identity' };
-  sameBits(await savedMap(page), (await map(mandrill, { classes: [PEPPER], rule: zeiler })).frame, 'a preset');
+  sameBits(await savedMap(page), (await map(mandrill, { classes: [BARREL], rule: zeiler })).frame, 'a preset');
   await page.getByRole('button', { name: 'Back to defaults' }).click();
   assert.is(maps.get('relu gradient'), bits(await savedMap(page)).join());
   assert.equal(errors, []);
@@ -90,9 +90,9 @@ test('rules of single layers: obeyed, in the address, and told when they name no
   await add('pool*', 'centre');
   assert.is(decodeURIComponent(new URL(page.url()).hash), '#photo=mandrill&at=relu3=linear&at=pool*=centre'.replace('photo=mandrill&', ''));
   const at = { relu3: 'linear', 'pool*': 'centre' };
-  sameBits(await savedMap(page), (await map(mandrill, { classes: [PEPPER], rule: { at } })).frame, 'two overrides');
+  sameBits(await savedMap(page), (await map(mandrill, { classes: [BARREL], rule: { at } })).frame, 'two overrides');
   await knob(page, 'rule of relu3').selectOption('guided');
-  sameBits(await savedMap(page), (await map(mandrill, { classes: [PEPPER], rule: { at: { ...at, relu3: 'guided' } } })).frame, 'changed');
+  sameBits(await savedMap(page), (await map(mandrill, { classes: [BARREL], rule: { at: { ...at, relu3: 'guided' } } })).frame, 'changed');
 
   await add('conv1', 'linear');
   const problem = page.locator('.layer-rules [role="alert"]');
@@ -106,9 +106,9 @@ test('rules of single layers: obeyed, in the address, and told when they name no
 });
 
 test('what is drawn: the picture, its legend, its words; ten views, signs, log odds', async () => {
-  const { page, errors } = await ready('#class=' + PEPPER);
+  const { page, errors } = await ready('#class=' + BARREL);
   const drawn = async (options: SaliencyOptions, colours: 'inferno' | 'rdbu'): Promise<void> => {
-    const frame = await map(mandrill, { ...options, classes: [PEPPER] });
+    const frame = await map(mandrill, { ...options, classes: [BARREL] });
     const range = colourRange(frame.frame, { signed: options.reduce === 'signed' });
     await page.locator('.legend .number').getByText(range.high.toPrecision(3), { exact: true }).waitFor();
     await page.locator('section[aria-label="Saliency"][aria-busy="false"]').waitFor();
@@ -123,7 +123,7 @@ test('what is drawn: the picture, its legend, its words; ten views, signs, log o
   await drawn({ views: 10, reduce: 'signed' }, 'rdbu');
   await knob(page, 'differentiate').selectOption('logodds');
   await drawn({ views: 10, reduce: 'signed', score: 'logodds' }, 'rdbu');
-  await page.getByRole('heading', { name: 'What moves the log odds of bell pepper' }).waitFor();
+  await page.getByRole('heading', { name: 'What moves the log odds of barrel' }).waitFor();
   await knob(page, 'over channels').selectOption('max');
   assert.is(await knob(page, 'colours').inputValue(), 'inferno');
   await page.getByRole('button', { name: 'photo', exact: true }).click();
@@ -136,12 +136,12 @@ test('the class under the pointer, by keyboard, and any class by name', async ()
   const { page, errors } = await ready();
   const heading = (name: string): Promise<void> =>
     page.getByRole('heading', { name: `What moves the score of ${name}`, exact: true }).waitFor();
-  await heading('bell pepper');
+  await heading('barrel');
   await page.locator('.classes tbody tr', { hasText: 'umbrella' }).hover();
   await heading('umbrella');
   sameBits(await mapWithoutPointer(page), (await map(mandrill, { classes: [UMBRELLA] })).frame, 'the class under the pointer');
   await page.locator('h1').hover();
-  await heading('bell pepper');
+  await heading('barrel');
 
   await page.locator('.classes tbody button').first().focus();
   await page.keyboard.press('ArrowDown');
@@ -175,7 +175,7 @@ test('the rule sheet shares one scale, or gives each its own', async () => {
   const sheet = page.getByRole('region', { name: 'Rule sheet' });
   const ends = await Promise.all(
     (['gradient', 'deconvnet', 'guided', 'linear'] as const).map(async (rule) => {
-      const { gradient } = await network.gradient(preprocess(mandrill, spec).input, { target: PEPPER, rule });
+      const { gradient } = await network.gradient(preprocess(mandrill, spec).input, { target: BARREL, rule });
       return colourRange(gradient, { signed: true }).high.toPrecision(2);
     }),
   );

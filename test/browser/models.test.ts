@@ -355,7 +355,7 @@ test('a card, class names and a file of numbers come along', async () => {
 
 test('what is no network for pictures is told in the importer’s words, and the earlier one stays', async () => {
   const { page, errors } = await ready();
-  await page.locator('.classes tbody tr', { hasText: 'bell pepper' }).waitFor(TIMEOUT);
+  await page.locator('.classes tbody tr', { hasText: 'barrel' }).waitFor(TIMEOUT);
   const before = await scores(page);
   const one = (op: string, input: Parameters<typeof valueInfo>[1], output: readonly number[]): Uint8Array =>
     model({ nodes: [node(op, ['x'], ['y'])], inputs: [valueInfo('x', input)], outputs: [valueInfo('y', output)] });
