@@ -1,9 +1,13 @@
-// One row times a matrix that is read along the sum, for devices with subgroups: a full layer's forward pass for a single image. linear.wgsl holds
-// the equation; here b's elements are adjacent along k (bRow = 1), and depth and bColumn are multiples of 8.
+// One row times a matrix, for devices with subgroups: a full layer's forward pass and its backward to the input for a single image. linear.wgsl
+// holds the equation.
 //
-// Every element of b is needed once, so that loads are all there is to it. An invocation computes 4 columns, one in each strip of `lanes`, and
-// reads b four elements at a time; the four invocations of a quad need the same elements of a, load a quarter each and broadcast it.
-// The result is the same to the bit.
+// Every element of b is needed once, so that loads are all there is to it. b is read four elements at a time; the four invocations of a quad need the
+// same elements of a, load a quarter each and broadcast it. The result is the same to the bit.
+//
+//   quadRow      b's elements are adjacent along the sum (bRow = 1: forward); depth and bColumn are multiples of 8. An invocation computes 4 columns,
+//                one in each strip of `lanes`.
+//   quadAcross   they are adjacent across it (bColumn = 1: to the input); depth, bRow and columns are multiples of 4. An invocation computes two
+//                vectors of 4 columns, half of the row apart.
 
 enable subgroups;
 
@@ -85,8 +89,6 @@ fn quadRow(
   put(m, n.w, sums.w);
 }
 
-// The same where b's elements are adjacent across the sum (bColumn = 1): a full layer's backward to the input. Depth, bRow and columns are multiples of
-// four. An invocation computes two vectors of 4 columns, half of the row apart.
 @compute @workgroup_size(16)
 fn quadAcross(
   @builtin(workgroup_id) group: vec3u,

@@ -370,6 +370,71 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   }
 }
 
+// What comes down to a window, and where its switch points.
+struct Sent {
+  signal: f32,
+  place: u32,
+}
+
+// Those of the window (row, column) of a plane of outputs; NONE where there is no such window.
+fn sent(plane: i32, row: i32, column: i32) -> Sent {
+  // As unsigned numbers negative ones are large.
+  let there = (u32(row) < u32(g.outputHeight)) & (u32(column) < u32(g.outputWidth));
+  let o = u32(select(0, plane + row * g.outputWidth + column, there));
+  let signal = dy[o];
+  return Sent(signal, select(NONE, switchAt(o), there));
+}
+
+// What of it reaches four adjacent cells of a row, whose places in the window are these.
+fn reaching(s: Sent, places: vec4u) -> vec4f {
+  return select(vec4f(), vec4f(s.signal), vec4u(s.place) == places);
+}
+
+fn putCell(row: i32, column: i32, plane: i32, v: f32) {
+  if ((u32(row) < u32(g.inputHeight)) & (u32(column) < u32(g.inputWidth))) {
+    dx[plane + row * g.inputWidth + column] = v;
+  }
+}
+
+// Windows of 3 x 3, every two cells: one invocation makes 2 x 4 cells, which two by three windows reach, each loaded once.
+@compute @workgroup_size(128)
+fn backwardOverlaps(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = i32((group.y * groups.x + group.x) * 128u + local);
+  // Counted from where the padding begins, as windows are.
+  let across = (g.inputWidth + g.padLeft + 3) / 4;
+  let down = (g.inputHeight + g.padTop + 1) / 2;
+  let line = i / across;
+  let plane = line / down;
+  if (plane >= i32(g.planes)) {
+    return;
+  }
+  let c = (i - line * across) * 2;
+  let r = line - plane * down;
+  let outputs = plane * g.outputHeight * g.outputWidth;
+  let a = sent(outputs, r - 1, c - 1);
+  let b = sent(outputs, r - 1, c);
+  let d = sent(outputs, r - 1, c + 1);
+  let e = sent(outputs, r, c - 1);
+  let f = sent(outputs, r, c);
+  let h = sent(outputs, r, c + 1);
+  // Of the windows above, the lowest row; of the others, the upper two. No switch is NONE - 1.
+  let no = NONE - 1u;
+  let above = (reaching(a, vec4u(8u, no, no, no)) + reaching(b, vec4u(6u, 7u, 8u, no))) + reaching(d, vec4u(no, no, 6u, 7u));
+  let upper = ((above + reaching(e, vec4u(2u, no, no, no))) + reaching(f, vec4u(0u, 1u, 2u, no))) + reaching(h, vec4u(no, no, 0u, 1u));
+  let lower = (reaching(e, vec4u(5u, no, no, no)) + reaching(f, vec4u(3u, 4u, 5u, no))) + reaching(h, vec4u(no, no, 3u, 4u));
+  let inputs = plane * g.inputHeight * g.inputWidth;
+  let row = 2 * r - g.padTop;
+  let column = 2 * c - g.padLeft;
+  putCell(row, column, inputs, upper.x);
+  putCell(row, column + 1, inputs, upper.y);
+  putCell(row, column + 2, inputs, upper.z);
+  putCell(row, column + 3, inputs, upper.w);
+  putCell(row + 1, column, inputs, lower.x);
+  putCell(row + 1, column + 1, inputs, lower.y);
+  putCell(row + 1, column + 2, inputs, lower.z);
+  putCell(row + 1, column + 3, inputs, lower.w);
+}
+
 @group(0) @binding(1) var<storage, read> dy2: array<vec2f>;
 @group(0) @binding(3) var<storage, read_write> dx4: array<vec4f>;
 

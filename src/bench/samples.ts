@@ -46,8 +46,8 @@ export function timesOf(values: readonly number[]): Times {
 }
 
 /**
- * Times some dispatches, once the device is awake. Warm-up runs find out how often they must be repeated for a sample of that length; then samples are taken until there are as
- * many as wanted or the budget is spent.
+ * Times some dispatches, once the device is awake. Warm-up runs find out how often they must be repeated for a sample of that length; then samples
+ * are taken until there are as many as wanted or the budget is spent.
  */
 export async function timeDispatches(
   timer: GpuTimer,

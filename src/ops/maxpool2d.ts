@@ -45,6 +45,10 @@ const pairsUp = ({ x, y, attrs: { kernel, stride, dilation, pad } }: DownShape):
   x[3] === 2 * y[3] &&
   y[3] % 2 === 0;
 
+/** Whether windows of 3 x 3 begin at every second cell. */
+const overlapsByOne = ({ attrs: { kernel, stride, dilation } }: DownShape): boolean =>
+  kernel.every((three) => three === 3) && stride.every((two) => two === 2) && dilation.every((one) => one === 1);
+
 /** The kernels that note the switches on the way up, by the bits of a switch. */
 const UP_VARIANTS: readonly Variant<number>[] = [
   { shader: 'maxpool2d', entry: 'forwardSwitchesShared', needs: 'tiles', can: (bits) => bits === 8 },
@@ -54,6 +58,13 @@ const UP_VARIANTS: readonly Variant<number>[] = [
 /** The kernels that hand the signal down to where the switches point. */
 const DOWN_VARIANTS: readonly (Variant<DownShape> & { readonly invocations: (shape: DownShape) => number })[] = [
   { shader: 'maxpool2d', entry: 'backwardPairs', can: pairsUp, invocations: ({ y }) => size(y) / 2 },
+  {
+    shader: 'maxpool2d',
+    entry: 'backwardOverlaps',
+    can: overlapsByOne,
+    when: (_, { tiles }) => !tiles,
+    invocations: ({ planes, x, attrs: { pad } }) => planes * Math.ceil((x[2] + pad[0]) / 2) * Math.ceil((x[3] + pad[1]) / 4),
+  },
   { shader: 'maxpool2d', entry: 'backward', invocations: ({ planes, x }) => planes * x[2] * Math.ceil(x[3] / 4) },
 ];
 
