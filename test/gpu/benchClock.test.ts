@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { measureClock } from '../../src/bench/clock.ts';
+import { RoofKernels } from '../../src/bench/roofKernels.ts';
 import { adoptDevice, openDevice, type AdapterOptions, type Gpu } from '../../src/gpu/device.ts';
 import { chooseAdapter } from '../../src/gpu/adapter.ts';
 import { GpuTimer } from '../../src/gpu/timer.ts';
@@ -46,6 +47,32 @@ test('without timestamps the host tells the time, and a sample lasts ten submiss
   } finally {
     gpu.dispose();
     device.destroy();
+  }
+});
+
+test('a GPU that was idle is kept busy until its clocks are up, one that was not needs nothing, and software has no such clocks', async () => {
+  const software = await openDevice();
+  const gpu: Gpu = Object.create(software, { info: { value: { ...software.info, software: false } } });
+  const kernels = new RoofKernels(gpu);
+  try {
+    const nothing = await kernels.dispatch('nothing', { word: await kernels.buffer(16) }, {}, 1);
+    const rousing = async (of: Gpu, times = 1): Promise<number> => {
+      const timer = await GpuTimer.create(of);
+      let last = 0;
+      for (let k = 0; k < times; k++) {
+        const began = performance.now();
+        await timer.rouse([nothing]);
+        last = performance.now() - began;
+      }
+      timer.dispose();
+      return last;
+    };
+    const [idle, busy, none] = [await rousing(gpu), await rousing(gpu, 2), await rousing(software)];
+    assert.ok(idle >= 600, `${idle} ms`);
+    assert.ok(busy < 100 && none < 100, `${busy} and ${none} ms`);
+  } finally {
+    kernels.dispose();
+    software.dispose();
   }
 });
 

@@ -16,7 +16,11 @@ test('a class model whose device was lost between two slices ends for that reaso
   const model = await loadModel('weights/paper-mini.json');
   await session.choose('default', model, () => undefined, pictureSpec(model, {}));
   const ascent = ascentMethods(session);
-  const goOn = (): Promise<unknown> => ascent.ascentGoOn(NOW).then(() => undefined, (error: unknown) => error);
+  const goOn = (): Promise<unknown> =>
+    ascent.ascentGoOn(NOW).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
 
   assert.instance(await goOn(), InputError);
   await ascent.ascentBegin({ question: QUESTION, ...NOW });
