@@ -107,10 +107,10 @@ test('a layer, a unit: chosen by clicks, kept in the address, shown with the ver
   const grid = maps.getByRole('group');
   await grid.waitFor();
   await settled(page);
-  // 96 maps of 16 x 16 stand in rows of ten, a pixel apart: channel 8 is the last but one of the first row.
+  // The first 64 of 96 maps of 16 x 16 stand in rows of eight, a pixel apart: channel 8 is the first of the second row.
   const box = (await grid.boundingBox())!;
-  const side = box.width / (10 * 17 - 1);
-  await grid.click({ position: { x: (8 * 17 + 7.5) * side, y: 9.5 * side } });
+  const side = box.width / (8 * 17 - 1);
+  await grid.click({ position: { x: 7.5 * side, y: (17 + 9.5) * side } });
   await page.waitForURL(/unit=8%2C9%2C7/);
   await page.getByRole('heading', { name: /^unit 8, 9, 7 of relu2: / }).waitFor({ timeout: 60_000 });
   await settled(page);
@@ -196,7 +196,7 @@ test('maps: activation and signal, one range or each its own, gates of a ReLU an
     seen.add(picture);
   };
   const maps = page.locator('section', { has: page.getByLabel('show') });
-  await look(/^activation of relu2, 96 maps/);
+  await look(/^activation of relu2, 64 maps/);
   await maps.getByLabel('range of colours').selectOption('own');
   await page.getByText('Each map in a range of its own').waitFor();
   await look(/^activation of relu2/);
