@@ -100,6 +100,7 @@ const FAULTS: readonly (readonly [what: string, shader: string, find: string, re
   ['outer product: the wrong row (GPU)', 'linear_vector', 'n + m * g.columns', 'n + (m ^ 1u) * g.columns'],
   ['outer product: the last of four rows lost', 'linear_vector', 'four * 4u + 4u', 'four * 4u + 3u'],
   ['max-pooling: a pair of windows changes sides', 'maxpool2d', 'places == vec4u(2u, 3u, 2u, 3u)', 'places == vec4u(3u, 2u, 3u, 2u)'],
+  ['max-pooling: the switch of the window before', 'maxpool2d', 'select(NONE, switchAt(o), there)', 'select(NONE, switchAt(max(o, 1u) - 1u), there)'],
   ['max-pooling: a window to the left forgotten', 'maxpool2d', 'vec4u(5u, no, no, no)', 'vec4u(no, no, no, no)'],
   ['max-pooling: no window told from its neighbour', 'maxpool2d', '& (u32(column) < u32(g.outputWidth));\n  let o = u32(', ';\n  let o = u32('],
   ["max-pooling: another output's switch (GPU)", 'maxpool2d', 'places8[four + 2u],', 'places8[four + 1u],'],

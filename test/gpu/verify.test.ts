@@ -259,8 +259,8 @@ const FAULTS: readonly {
   {
     what: 'the switch of another window',
     shaders: ['maxpool2d'],
-    find: 'i32(switchAt(o)) - rowPlace',
-    replace: 'i32(switchAt(max(o, 1u) - 1u)) - rowPlace',
+    find: 'select(NONE, switchAt(o), there)',
+    replace: 'select(NONE, switchAt(max(o, 1u) - 1u), there)',
     named: /^adjoint: maxpool2d1 /,
   },
   {
