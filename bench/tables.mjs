@@ -29,7 +29,7 @@ function gpu() {
   const report = read('h100-native.json');
   const beside = new Map(read('h100-pytorch.json').rows.map(({ id, ratio }) => [id, ratio]));
   const wanted =
-    /^(conv3x3\/vgg16\.conv3_2\/.*|conv1x1\/squeezenet\.conv10\/.*\/b32|linear\/vgg16\.fc6\/.*\/b1|maxpool\/vgg16\.pool2\/(forward-saving|dx)\/b32|lrn\/googlenet.norm2\/(forward-saving|dx)\/b32|relu\/vgg16.relu2_2\/(forward|dx-gradient)\/b32)$/;
+    /^(conv3x3\/vgg16\.conv3_2\/.*|conv1x1\/squeezenet\.conv10\/.*\/b32|linear\/vgg16\.fc6\/.*\/b1|maxpool\/vgg16\.pool2\/(forward-saving|dx)\/b32|lrn\/googlenet\.norm2\/(forward-saving|dx)\/b32|relu\/vgg16\.relu2_2\/(forward|dx-gradient)\/b32)$/;
   const cases = report.cases
     .filter(({ id, timing }) => wanted.test(id) && timing)
     .map((row) => [

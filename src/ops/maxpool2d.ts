@@ -4,7 +4,7 @@ import { formatShape, size, type Shape } from '../tensor.ts';
 import { AttrReader } from './attrs.ts';
 import type { Op, StorageType, TensorRef } from './op.ts';
 import type { Variant } from './variants.ts';
-import { poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, windowWords, type PoolAttrs } from './window.ts';
+import { all, poolGeometry, readWindow, requireRank, SWITCH_CHOICES, windowExtent, windowWords, type PoolAttrs } from './window.ts';
 
 export interface MaxPool2dAttrs extends PoolAttrs {
   readonly ceilMode: boolean;
@@ -38,16 +38,10 @@ interface DownShape {
 
 /** Whether windows of 2 x 2 lie side by side and cover x, two to a vector of dy. */
 const pairsUp = ({ x, y, attrs: { kernel, stride, dilation, pad } }: DownShape): boolean =>
-  [...kernel, ...stride].every((two) => two === 2) &&
-  dilation.every((one) => one === 1) &&
-  pad.every((none) => none === 0) &&
-  x[2] === 2 * y[2] &&
-  x[3] === 2 * y[3] &&
-  y[3] % 2 === 0;
+  all([...kernel, ...stride], 2) && all(dilation, 1) && all(pad, 0) && x[2] === 2 * y[2] && x[3] === 2 * y[3] && y[3] % 2 === 0;
 
 /** Whether windows of 3 x 3 begin at every second cell. */
-const overlapsByOne = ({ attrs: { kernel, stride, dilation } }: DownShape): boolean =>
-  kernel.every((three) => three === 3) && stride.every((two) => two === 2) && dilation.every((one) => one === 1);
+const overlapsByOne = ({ attrs: { kernel, stride, dilation } }: DownShape): boolean => all(kernel, 3) && all(stride, 2) && all(dilation, 1);
 
 /** The kernels that note the switches on the way up, by the bits of a switch. */
 const UP_VARIANTS: readonly Variant<number>[] = [

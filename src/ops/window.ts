@@ -92,10 +92,13 @@ export function poolGeometry(x: Shape, y: Shape, pool: PoolAttrs): Record<string
 /** The max-pool shaders' `choice` for the rules that look for switches on the way down. */
 export const SWITCH_CHOICES: Readonly<Partial<Record<LayerRules['maxpool'], number>>> = { first: 0, last: 1, centre: 2 };
 
+/** Whether all of them are that one. */
+export const all = (values: readonly number[], one: number): boolean => values.every((v) => v === one);
+
 /** Numbers with their name, one where they are alike; nothing where they are as usual. */
 export function unusual(name: string, values: readonly number[], usual: number): string {
-  if (values.every((v) => v === usual)) return '';
-  return ` ${name} ${values.every((v) => v === values[0]) ? values[0] : values.join(',')}`;
+  if (all(values, usual)) return '';
+  return ` ${name} ${all(values, values[0]) ? values[0] : values.join(',')}`;
 }
 
 /** What a window does other than usual, in words: ` stride 2 pad 1`. */

@@ -55,7 +55,7 @@ export async function sample(timer: GpuTimer, { dispatches, repeats }: Runner): 
   return (deviceMs ?? wallMs) / repeats;
 }
 
-/** Finds out how often to repeat the dispatches, and about how long they take: the least of three samples, in ms. */
+/** Finds out how often to repeat the dispatches, and about how long they take: the least of three samples or more, in ms. */
 export async function warmUp(timer: GpuTimer, runner: Runner): Promise<number> {
   await timer.rouse(runner.dispatches);
   let ms = await sample(timer, runner);

@@ -2,7 +2,6 @@
  * A class model in the making. The page asks for slices of it, one call each, and whatever else it asks comes between them; so halting is not
  * asking. There is one run at a time; it ends with its model, with the device, and when another begins.
  */
-import { InputError, type DeviceLostError } from '../../errors.ts';
 import type { Picture } from '../../image/picture.ts';
 import type { Tensor } from '../../tensor.ts';
 import { classModelPicture, type Display } from '../../visualise/classmodelPicture.ts';
@@ -10,7 +9,7 @@ import { classModelRecipe, type ClassModelRecipe } from '../../visualise/classmo
 import { ClassModelRun, type ClassModelRow } from '../../visualise/classmodelRun.ts';
 import { demoRecipe } from '../../visualise/demo.ts';
 import type { View } from '../view.ts';
-import type { OpenModel, Session, Tenant } from './session.ts';
+import { Tenancy, type OpenModel, type Session } from './session.ts';
 
 /** What a run is begun with, and what cannot change on its way. */
 export interface AscentQuestion {
@@ -63,18 +62,7 @@ export interface AscentResult extends AscentState {
 const SLICE_MS = 100;
 
 export function ascentMethods(session: Session) {
-  let current: Live | undefined;
-  /** Why there is none, if it was the device: it may be lost between two slices. */
-  let gone: DeviceLostError | undefined;
-  const live = (): Live => {
-    if (!current) throw gone ?? new InputError('class model: expected one in the making, got none. Start it anew.');
-    return current;
-  };
-  const end = (): void => {
-    if (!current) return;
-    session.tenants.delete(current.tenant);
-    current.tenant.dispose();
-  };
+  const ascents = new Tenancy<Live>(session, 'class model: expected one in the making, got none. Start it anew.');
   return {
     /** A recipe with all its ingredients, as the preset has them for this model. */
     ascentRecipe({ preset }: Pick<AscentQuestion, 'preset'>): ClassModelRecipe {
@@ -83,27 +71,19 @@ export function ascentMethods(session: Session) {
 
     /** Begins at iteration 0. No step is taken yet. */
     async ascentBegin({ question, knobs, display }: Begin): Promise<AscentState> {
-      end();
+      ascents.end();
       const network = await session.network();
       const { spec } = session.model;
       const base = recipeOf(session.model, question.preset);
       const recipe = { ...changed(base, knobs), seed: question.seed };
       const run = await ClassModelRun.create(network, { ...recipe, classes: [question.class], spec });
-      const tenant = {
-        dispose: (loss?: DeviceLostError): void => {
-          run.dispose();
-          current = undefined;
-          gone = loss;
-        },
-      };
-      session.tenants.add(tenant);
-      current = { question, base, model: session.model, run, rows: [], tenant };
-      return state(current, display);
+      const made = { question, base, model: session.model, run, rows: [], dispose: () => run.dispose() };
+      return state(ascents.begin(made), display);
     },
 
     /** Takes some iterations under these numbers, from the image as it is. */
     async ascentGoOn({ knobs, display }: Omit<Begin, 'question'>): Promise<AscentSlice> {
-      const ascent = live();
+      const ascent = ascents.live;
       const { run, rows, base } = ascent;
       const started = performance.now();
       const { iterations, lambda, step, blur, jitter } = changed(base, knobs);
@@ -117,7 +97,7 @@ export function ascentMethods(session: Session) {
         }
       } catch (error) {
         // An image that has left the numbers leads nowhere.
-        end();
+        ascents.end();
         throw error;
       }
       const { question: _, ...slice } = await state(ascent, display);
@@ -126,18 +106,18 @@ export function ascentMethods(session: Session) {
 
     /** The run as it stands; null if there is none. */
     ascentState({ display }: { readonly display: Display }): Promise<AscentState> | null {
-      return current ? state(current, display) : null;
+      return ascents.current ? state(ascents.current, display) : null;
     },
 
     /** The run as it stands, with its numbers. */
     async ascentResult({ display }: { readonly display: Display }): Promise<AscentResult> {
-      const ascent = live();
+      const ascent = ascents.live;
       return { ...(await state(ascent, display)), tensor: (await imageOf(ascent.run)).image };
     },
 
     /** Gives the run up, and frees what it holds. */
     ascentEnd(): void {
-      end();
+      ascents.end();
     },
   };
 }
@@ -155,7 +135,7 @@ interface Live {
   readonly model: OpenModel;
   readonly run: ClassModelRun;
   readonly rows: AscentRow[];
-  readonly tenant: Tenant;
+  dispose(): void;
 }
 
 function recipeOf({ spec }: OpenModel, preset: View['preset']): ClassModelRecipe {

@@ -7,7 +7,7 @@ import { rooflineFrame, type RooflineFrame } from '../../bench/rooflineFrame.ts'
 import { measureRoofs, type Roofs } from '../../bench/roofs.ts';
 import { runCase, type CaseResult } from '../../bench/run.ts';
 import type { SampleOptions } from '../../bench/samples.ts';
-import { InputError, type DeviceLostError } from '../../errors.ts';
+import { InputError } from '../../errors.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { GpuTimer } from '../../gpu/timer.ts';
 import { COMMIT, VERSION } from '../../version.ts';
@@ -63,7 +63,6 @@ export class Benchmark {
   readonly #started = performance.now();
   readonly #results: CaseResult[] = [];
   #result: BenchResult | null = null;
-  onDispose: ((loss?: DeviceLostError) => void) | undefined;
 
   private constructor(
     private readonly gpu: Gpu,
@@ -128,9 +127,7 @@ export class Benchmark {
     this.#result = { report, csv: toCsv(report), svg: rooflineSvg(report) };
   }
 
-  /** @param loss of the device, if that is why */
-  dispose(loss?: DeviceLostError): void {
+  dispose(): void {
     this.timer.dispose();
-    this.onDispose?.(loss);
   }
 }

@@ -1,10 +1,9 @@
 /**
  * The kernel benchmark on the visitor's own adapter, a case for each call, so that it can be stopped. Its code comes when it is first asked for.
  */
-import { InputError, type DeviceLostError } from '../../errors.ts';
 import type { Call } from '../rpc.ts';
 import type { Benchmark, BenchQuestion, BenchState } from './benchmark.ts';
-import type { Session } from './session.ts';
+import { Tenancy, type Session } from './session.ts';
 
 /** How far the measuring of roofs is. */
 export interface RoofProgress {
@@ -13,19 +12,7 @@ export interface RoofProgress {
 }
 
 export function benchMethods(session: Session) {
-  let current: Benchmark | undefined;
-  /** Why there is none, if it was the device: it may be lost between two cases. */
-  let gone: DeviceLostError | undefined;
-  const live = (): Benchmark => {
-    if (!current) throw gone ?? new InputError('bench: expected one under way, got none. Start it anew.');
-    return current;
-  };
-  const end = (): void => {
-    if (!current) return;
-    session.tenants.delete(current);
-    current.dispose();
-    current = undefined;
-  };
+  const benchmarks = new Tenancy<Benchmark>(session, 'bench: expected one under way, got none. Start it anew.');
   return {
     /** Ids of the cases that a question means on this adapter. */
     async benchCases(question: BenchQuestion): Promise<string[]> {
@@ -35,36 +22,30 @@ export function benchMethods(session: Session) {
 
     /** Looks at the clock and measures the roofs. */
     async benchBegin(question: BenchQuestion, call: Call): Promise<BenchState> {
-      end();
+      benchmarks.end();
       const { Benchmark } = await import('./benchmark.ts');
-      const made = await Benchmark.begin(await session.gpu(), question, roofs(call));
-      made.onDispose = (loss) => {
-        current = undefined;
-        gone = loss;
-      };
-      session.tenants.add((current = made));
-      return made.state;
+      return benchmarks.begin(await Benchmark.begin(await session.gpu(), question, roofs(call))).state;
     },
 
     /** Checks and times the next case. */
     async benchNext(): Promise<BenchState> {
-      await live().next();
-      return live().state;
+      await benchmarks.live.next();
+      return benchmarks.live.state;
     },
 
     /** Measures the roofs once more and draws up the report of what there is. */
     async benchFinish(_: unknown, call: Call): Promise<BenchState> {
-      await live().finish(roofs(call));
-      return live().state;
+      await benchmarks.live.finish(roofs(call));
+      return benchmarks.live.state;
     },
 
     /** As it stands; null if there is none. */
     benchState(): BenchState | null {
-      return current?.state ?? null;
+      return benchmarks.current?.state ?? null;
     },
 
     benchEnd(): void {
-      end();
+      benchmarks.end();
     },
   };
 }

@@ -24,10 +24,43 @@ export type LabEvent =
   /** An error that belongs to no call. */
   | { readonly kind: 'fault'; readonly message: string };
 
-/** Something on the device that ends with the model, or with the device. */
-export interface Tenant {
-  /** @param loss why, if it was the device */
-  dispose(loss?: DeviceLostError): void;
+/** The one thing of its kind beside the network on the device, such as a class model in the making. It ends with the model, or with the device. */
+export class Tenancy<T extends { dispose(): void }> {
+  #current: T | undefined;
+  /** Why there is none, if it was the device: it may be lost between two calls. */
+  #gone: DeviceLostError | undefined;
+
+  /** @param none said where one is expected and there is none */
+  constructor(
+    private readonly session: Session,
+    private readonly none: string,
+  ) {}
+
+  get current(): T | undefined {
+    return this.#current;
+  }
+
+  /** @throws DeviceLostError if it went with its device; @throws InputError if there is none for another reason */
+  get live(): T {
+    if (!this.#current) throw this.#gone ?? new InputError(this.none);
+    return this.#current;
+  }
+
+  /** Another takes its place. */
+  begin(made: T): T {
+    this.end();
+    this.session.tenants.add(this);
+    return (this.#current = made);
+  }
+
+  /** Frees it. @param loss why, if it was the device */
+  end(loss?: DeviceLostError): void {
+    if (!this.#current) return;
+    this.session.tenants.delete(this);
+    this.#current.dispose();
+    this.#current = undefined;
+    this.#gone = loss;
+  }
 }
 
 export class Session {
@@ -41,7 +74,7 @@ export class Session {
   /** A device was lost and none has been asked for since. */
   #lost = false;
   /** What lies on the device beside the network and is freed before it. */
-  readonly tenants = new Set<Tenant>();
+  readonly tenants = new Set<Tenancy<{ dispose(): void }>>();
 
   constructor(private readonly emit: (event: LabEvent) => void) {}
 
@@ -168,8 +201,7 @@ export class Session {
 
   /** Frees what lies beside the network. */
   #evict(loss?: DeviceLostError): void {
-    for (const tenant of this.tenants) tenant.dispose(loss);
-    this.tenants.clear();
+    for (const tenant of [...this.tenants]) tenant.end(loss);
   }
 }
 
